@@ -1,0 +1,1 @@
+//! Where the connection settings come from.

@@ -1,0 +1,3 @@
+//! The only module that speaks to Kafka.
+
+pub mod offset_spec;

@@ -1,0 +1,1 @@
+//! Where a tail begins and ends: the grammar of `-o`.

@@ -1,0 +1,1 @@
+//! Which records are wanted: `--grep` and `--where`.

@@ -1,0 +1,3 @@
+//! What happens to records between source and sink.
+
+pub mod filter;

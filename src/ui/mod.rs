@@ -1,0 +1,3 @@
+//! What reaches the user: stdout, status lines, errors.
+
+pub mod sanitize;

@@ -1,0 +1,1 @@
+//! Text of strangers, made fit for a terminal.
