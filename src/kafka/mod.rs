@@ -1,3 +1,95 @@
 //! The only module that speaks to Kafka.
+//!
+//! librdkafka does the protocol; `ffi` is the one place with unsafe code. What leaves
+//! this module are records borrowed from [`Messages`], and errors that say what to do.
 
+mod broker;
+mod client;
+mod consume;
+mod context;
+mod error;
+mod ffi;
+mod member;
 pub mod offset_spec;
+mod plan;
+mod producer;
+mod progress;
+mod reader;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use broker::Broker;
+pub use client::{CONNECT_TIMEOUT, COMMON, Cluster};
+pub use consume::DEFAULTS as CONSUMER_DEFAULTS;
+pub use context::TokenSource;
+pub use error::{Cause, Error};
+pub(crate) use ffi::leave;
+pub use ffi::{Message, Messages};
+pub use member::{Commits, Member, Membership};
+pub use plan::Topics;
+pub use producer::{
+    Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,
+    Settings,
+};
+pub use reader::{Reader, Selection};
+
+/// What came of asking a [`Source`] for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The batch holds records.
+    Records,
+    /// Nothing came in time.
+    Idle,
+    /// Nothing more will come.
+    End,
+}
+
+/// Where records come from.
+pub trait Source {
+    /// Fills the empty `batch`; waits up to `timeout` for the first record.
+    fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error>;
+    /// What the user should know, since last asked.
+    fn notices(&mut self) -> Vec<Notice>;
+    /// Lets go of what was held, such as a place in a group.
+    fn close(&mut self) -> Result<(), Error>;
+}
+
+/// Something that a reader should know about and that ends nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Records `from` to before `to` were removed before they were read.
+    Gap {
+        topic: String,
+        partition: i32,
+        from: i64,
+        to: i64,
+    },
+    /// A partition appeared and is read from its beginning.
+    Followed { topic: String, partition: i32 },
+    /// A topic that a pattern matched was deleted.
+    Gone { topic: String },
+    /// The brokers are away.
+    Waiting { trouble: String },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap { topic, partition, from, to } if from <= to => write!(
+                f,
+                "{topic}[{partition}]: offsets {from} to {} were removed before they were read",
+                to - 1
+            ),
+            Self::Gap { topic, partition, from, to } => write!(
+                f,
+                "{topic}[{partition}]: the log was cut back from offset {from} to {to}"
+            ),
+            Self::Followed { topic, partition } => {
+                write!(f, "{topic}[{partition}] appeared; reading it from its beginning")
+            }
+            Self::Gone { topic } => write!(f, "topic `{topic}` was deleted"),
+            Self::Waiting { trouble } => write!(f, "waiting for Kafka: {trouble}"),
+        }
+    }
+}

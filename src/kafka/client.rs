@@ -1,0 +1,336 @@
+//! One connection to a cluster: made from settings, watched for troubles, asked for metadata.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::context::{Context, TokenSource, Trouble};
+use super::error::{Cause, Error};
+use super::ffi::{self, Delivery, Queue, Role, Said};
+
+/// How long a command waits for its first answer.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The cluster to speak to and how: what `config` resolved, without its origins.
+#[derive(Clone)]
+pub struct Cluster {
+    /// librdkafka's properties, `bootstrap.servers` among them.
+    pub properties: BTreeMap<String, String>,
+    /// Where OAUTHBEARER tokens come from.
+    pub token_source: Option<TokenSource>,
+}
+
+impl Cluster {
+    /// The addresses as the user gave them.
+    pub fn brokers(&self) -> &str {
+        self.properties
+            .get("bootstrap.servers")
+            .map_or("", String::as_str)
+    }
+}
+
+/// Settings of every client: librdkafka's own where nothing better is known.
+///
+/// `reconnect.backoff.ms` is also, halved, the wait between two connections that
+/// nothing else asked for; 50 ms of it would be most of a short command's time.
+pub const COMMON: [(&str, &str); 4] = [
+    ("client.id", "kpipe"),
+    ("allow.auto.create.topics", "false"),
+    ("reconnect.backoff.ms", "20"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// A live client.
+pub(super) struct Client {
+    pub(super) native: rdkafka::client::Client<Context>,
+    main: Queue,
+    brokers: String,
+    /// Reports that came while something else was asked.
+    early: Mutex<Vec<Delivery>>,
+}
+
+/// The partitions of a topic, by what the cluster says of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TopicMetadata {
+    pub(super) name: String,
+    pub(super) partitions: i32,
+    /// Some partition has no leader just now.
+    pub(super) leaderless: bool,
+}
+
+impl Client {
+    /// Makes a client; `defaults` give way to the user's properties, `fixed` do not.
+    pub(super) fn new(
+        cluster: &Cluster,
+        role: Role,
+        defaults: &[(&str, &str)],
+        fixed: &[(&str, &str)],
+    ) -> Result<Arc<Self>, Error> {
+        let mut config = ClientConfig::new();
+        for (key, value) in COMMON.iter().chain(defaults) {
+            config.set(*key, *value);
+        }
+        for (key, value) in &cluster.properties {
+            config.set(key, value);
+        }
+        for (key, value) in fixed {
+            config.set(*key, *value);
+        }
+        let level = if tracing::enabled!(tracing::Level::DEBUG) {
+            rdkafka::config::RDKafkaLogLevel::Debug
+        } else {
+            rdkafka::config::RDKafkaLogLevel::Info
+        };
+        config.set_log_level(level);
+        let context = Context::new(cluster.token_source.clone());
+        let native = ffi::client(&config, role, context).map_err(|error| Error::Configuration {
+            cause: error.into(),
+        })?;
+        Ok(Arc::new(Self {
+            main: Queue::main(&native),
+            native,
+            brokers: cluster.brokers().to_owned(),
+            early: Mutex::default(),
+        }))
+    }
+
+    /// Serves log lines, errors, token requests, and hands delivery reports on;
+    /// waits `timeout` for the first event and not at all for the rest.
+    pub(super) fn serve(&self, timeout: Duration, mut delivered: impl FnMut(Delivery)) {
+        let mut timeout = timeout;
+        while let Some(event) = self.main.event(timeout) {
+            timeout = Duration::ZERO;
+            match event.read() {
+                Some(Said::Deliveries(deliveries)) => deliveries.for_each(&mut delivered),
+                Some(Said::Log(level, facility, line)) => log(level, &facility, &line),
+                Some(Said::Error(code, fatal, text)) => {
+                    tracing::debug!(target: "librdkafka", "{code:?}: {text}");
+                    self.native
+                        .context()
+                        .remember(Trouble { code, text, fatal });
+                }
+                Some(Said::TokenWanted) => {
+                    let token = self.native.context().token();
+                    ffi::answer_token(
+                        &self.native,
+                        token
+                            .as_ref()
+                            .map(|(token, until, principal)| {
+                                (token.as_str(), *until, principal.as_str())
+                            })
+                            .map_err(String::as_str),
+                    );
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Serves events and keeps delivery reports for [`Client::take_early`].
+    pub(super) fn serve_keeping(&self, timeout: Duration) {
+        self.serve(timeout, |delivery| {
+            self.early
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(delivery);
+        });
+    }
+
+    /// Moves the reports kept so far into `deliveries`.
+    pub(super) fn take_early(&self, deliveries: &mut Vec<Delivery>) {
+        deliveries.append(&mut self.early.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Why the connections failed, if they did and trying again cannot help.
+    pub(super) fn decided(&self) -> Option<Error> {
+        let trouble = self.native.context().trouble()?;
+        if trouble.fatal {
+            return Some(Error::other("go on", Cause::from(&trouble)));
+        }
+        Context::decides(trouble.code)
+            .then(|| Error::connection(&self.brokers, CONNECT_TIMEOUT, Some(&trouble)))
+    }
+
+    /// The last thing that went wrong on a connection since [`Client::forget_trouble`].
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.native
+            .context()
+            .trouble()
+            .map(|trouble| Cause::from(&trouble).to_string())
+    }
+
+    pub(super) fn forget_trouble(&self) {
+        self.native.context().forget();
+    }
+
+    /// Asks until there is an answer, an error that decides, or [`CONNECT_TIMEOUT`] is over.
+    ///
+    /// Asks in slices, because librdkafka reports troubles only where they are served.
+    fn ask<T>(
+        &self,
+        what: &str,
+        mut question: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, Error> {
+        let start = Instant::now();
+        let mut slice = Duration::from_millis(200);
+        loop {
+            let left = CONNECT_TIMEOUT.saturating_sub(start.elapsed());
+            let answer = question(slice.min(left));
+            self.serve_keeping(Duration::ZERO);
+            let error = match answer {
+                Ok(answer) => {
+                    self.forget_trouble();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            if let Some(error) = self.decided() {
+                return Err(error);
+            }
+            let code = error.rdkafka_error_code();
+            let again = matches!(
+                code,
+                Some(
+                    Code::BrokerTransportFailure
+                        | Code::OperationTimedOut
+                        | Code::Resolve
+                        | Code::AllBrokersDown
+                        | Code::LeaderNotAvailable
+                        | Code::NotLeaderForPartition
+                )
+            );
+            if !again {
+                return Err(Error::other(what, error));
+            }
+            if left <= slice {
+                let trouble = self.native.context().trouble();
+                return Err(Error::connection(
+                    &self.brokers,
+                    CONNECT_TIMEOUT,
+                    trouble.as_ref(),
+                ));
+            }
+            slice *= 2;
+        }
+    }
+
+    /// The partitions of `topic`.
+    pub(super) fn topic(&self, topic: &str) -> Result<TopicMetadata, Error> {
+        let what = format!("ask for topic `{topic}`");
+        self.ask(&what, |timeout| {
+            let metadata = self.native.fetch_metadata(Some(topic), timeout)?;
+            let Some(found) = metadata.topics().first() else {
+                return Ok(Err(Error::UnknownTopic(topic.to_owned())));
+            };
+            // A topic just made may have no leaders yet.
+            let leaderless = RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+            if found.error() == Some(leaderless) && found.partitions().is_empty() {
+                return Err(KafkaError::MetadataFetch(leaderless.into()));
+            }
+            Ok(read_topic(found))
+        })?
+    }
+
+    /// Every topic of the cluster that may be seen.
+    pub(super) fn topics(&self) -> Result<Vec<TopicMetadata>, Error> {
+        let metadata = self.ask("ask for the topics", |timeout| {
+            self.native.fetch_metadata(None, timeout)
+        })?;
+        Ok(metadata
+            .topics()
+            .iter()
+            .filter_map(|topic| read_topic(topic).ok())
+            .collect())
+    }
+
+    /// The cluster's id, if it tells one within `timeout`.
+    pub(super) fn is_built_in_broker(&self) -> bool {
+        self.native
+            .fetch_cluster_id(Duration::from_secs(1))
+            .is_none_or(|id| id.starts_with("mockCluster"))
+    }
+
+    /// Looks up one offset for each of `partitions`.
+    pub(super) fn offsets(
+        &self,
+        partitions: &[(String, i32)],
+        at: Lookup,
+    ) -> Result<Vec<i64>, Error> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = self.ask("look up offsets", |timeout| {
+            let mut list = TopicPartitionList::with_capacity(partitions.len());
+            for (topic, partition) in partitions {
+                list.add_partition_offset(topic, *partition, at.offset())?;
+            }
+            ffi::offsets_for_times(&self.native, &list, timeout)?;
+            for element in list.elements() {
+                element.error()?;
+            }
+            Ok(list)
+        })?;
+        // The answer keeps the order of the question.
+        Ok(list
+            .elements()
+            .iter()
+            .map(|element| match element.offset() {
+                Offset::Offset(offset) => offset,
+                _ => -1,
+            })
+            .collect())
+    }
+}
+
+/// Which offset is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    Beginning,
+    /// Of what may be read: behind it are open transactions.
+    End,
+    /// Of the first record at or after this time in milliseconds; -1 when there is none.
+    Time(i64),
+}
+
+impl Lookup {
+    /// The `ListOffsets` request's own values for its two ends.
+    fn offset(self) -> Offset {
+        match self {
+            Self::Beginning => Offset::Beginning,
+            Self::End => Offset::End,
+            Self::Time(millis) => Offset::Offset(millis),
+        }
+    }
+}
+
+fn read_topic(topic: &rdkafka::metadata::MetadataTopic) -> Result<TopicMetadata, Error> {
+    let name = topic.name().to_owned();
+    match topic.error().map(Code::from) {
+        None | Some(Code::NoError | Code::LeaderNotAvailable) => {}
+        Some(Code::InvalidTopic) => return Err(Error::InvalidTopic(name)),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+            return Err(Error::UnknownTopic(name));
+        }
+        Some(code) => return Err(Error::other(format!("see topic `{name}`"), code)),
+    }
+    Ok(TopicMetadata {
+        name,
+        partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+        leaderless: topic.partitions().iter().any(|one| one.leader() < 0),
+    })
+}
+
+/// librdkafka's log lines are talk for `-v`; the levels are syslog's.
+fn log(level: i32, facility: &str, line: &str) {
+    match level {
+        ..=3 => tracing::error!(target: "librdkafka", "{facility}: {line}"),
+        4 => tracing::warn!(target: "librdkafka", "{facility}: {line}"),
+        5 | 6 => tracing::info!(target: "librdkafka", "{facility}: {line}"),
+        _ => tracing::debug!(target: "librdkafka", "{facility}: {line}"),
+    }
+}

@@ -1,0 +1,191 @@
+//! What reading alone and reading in a group have in common.
+
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::client::{Client, Lookup};
+use super::error::Error;
+use super::ffi::{Message, Messages, Queue};
+use super::progress::{Progress, Verdict};
+use super::{Notice, Step, ffi};
+
+/// Settings of consumers that a user's properties override.
+///
+/// A small queue keeps memory small; `fetch.queue.backoff.ms`, a second by default, is
+/// how long librdkafka waits before it fetches again when that queue is full.
+pub const DEFAULTS: [(&str, &str); 6] = [
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("queued.min.messages", "1000"),
+    ("queued.max.messages.kbytes", "8192"),
+    ("fetch.queue.backoff.ms", "1"),
+    // How soon a deleted topic, a new partition or a newly matching topic is noticed.
+    ("topic.metadata.refresh.interval.ms", "3000"),
+];
+
+/// Settings that kpipe's promises rest on.
+pub(super) const FIXED: [(&str, &str); 3] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // Where a reader goes that retention overtook is decided here, and said.
+    ("auto.offset.reset", "error"),
+];
+
+/// A batch ends at so many bytes or messages, so that a few of them stay small.
+const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_MESSAGES: usize = 4096;
+
+/// Messages taken at a time: what one call may exceed [`BATCH_BYTES`] by.
+const BITE: usize = 256;
+
+/// Takes what there is, up to a batch; waits `timeout` for the first message.
+pub(super) fn take(queue: &Queue, batch: &mut Messages, timeout: Duration) {
+    let mut timeout = timeout;
+    let mut bytes = 0;
+    loop {
+        let before = batch.len();
+        queue.take(batch, BITE, timeout);
+        bytes += batch.iter().skip(before).map(Message::len).sum::<usize>();
+        let taken = batch.len() - before;
+        if taken == 0 || bytes >= BATCH_BYTES || batch.len() >= BATCH_MESSAGES {
+            return;
+        }
+        timeout = Duration::ZERO;
+    }
+}
+
+/// Keeps the records that are wanted, and says what else the queue said.
+pub(super) fn sort_out(
+    client: &Client,
+    batch: &mut Messages,
+    progress: &mut Progress,
+    mut seek: impl FnMut(&str, i32, i64) -> Result<(), Error>,
+    notices: &mut Vec<Notice>,
+) -> Result<(), Error> {
+    let mut done = Vec::new();
+    let mut failed = None;
+    batch.retain(|message| {
+        let (topic, partition) = (message.topic(), message.partition());
+        let Some((code, text)) = message.error() else {
+            return match progress.see(topic, partition, message.offset()) {
+                Verdict::Keep => true,
+                Verdict::Drop => false,
+                verdict => {
+                    done.push((topic.to_owned(), partition));
+                    verdict == Verdict::KeepLast
+                }
+            };
+        };
+        if failed.is_some() {
+            return false;
+        }
+        let result = match code {
+            Code::PartitionEOF => {
+                if progress.reach(topic, partition, message.offset()) {
+                    done.push((topic.to_owned(), partition));
+                }
+                Ok(())
+            }
+            Code::AutoOffsetReset | Code::OffsetOutOfRange => {
+                overtaken(client, progress, topic, partition, &mut seek, notices)
+            }
+            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+                Err(Error::TopicDeleted(topic.to_owned()))
+            }
+            code => refusal(code, &text, topic),
+        };
+        failed = result.err();
+        false
+    });
+    if !done.is_empty() {
+        // Fetching on behind the end would only be thrown away.
+        let mut list = TopicPartitionList::with_capacity(done.len());
+        for (topic, partition) in &done {
+            list.add_partition(topic, *partition);
+        }
+        let _ = ffi::pause(&client.native, &list);
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Goes on where records begin again, and says which are gone.
+fn overtaken(
+    client: &Client,
+    progress: &mut Progress,
+    topic: &str,
+    partition: i32,
+    seek: &mut impl FnMut(&str, i32, i64) -> Result<(), Error>,
+    notices: &mut Vec<Notice>,
+) -> Result<(), Error> {
+    let Some(position) = progress.position(topic, partition) else {
+        return Ok(());
+    };
+    let here = [(topic.to_owned(), partition)];
+    let low = client.offsets(&here, Lookup::Beginning)?[0];
+    let high = client.offsets(&here, Lookup::End)?[0];
+    let next = position.clamp(low, high.max(low));
+    notices.push(Notice::Gap {
+        topic: topic.to_owned(),
+        partition,
+        from: position,
+        to: next,
+    });
+    progress.reach(topic, partition, low);
+    if next < position {
+        progress.rewind(topic, partition, next);
+    }
+    seek(topic, partition, next)
+}
+
+/// Tells the errors that end a run from those that librdkafka mends by itself.
+fn refusal(code: Code, text: &str, topic: &str) -> Result<(), Error> {
+    match code {
+        Code::TopicAuthorizationFailed => Err(Error::other(format!("read topic `{topic}`"), code)),
+        Code::GroupAuthorizationFailed => Err(Error::other("join the group", code)),
+        Code::InconsistentGroupProtocol => Err(Error::MixedGroup(String::new())),
+        Code::Fenced
+        | Code::Fatal
+        | Code::InvalidGroupId
+        | Code::InvalidSessionTimeout
+        | Code::UnsupportedVersion
+        | Code::TopicDeletionDisabled
+        | Code::PollExceeded => Err(Error::other("read on", code)),
+        _ => {
+            tracing::warn!(target: "librdkafka", "{code:?}: {text}");
+            Ok(())
+        }
+    }
+}
+
+/// What [`Step`] follows from a batch that was sorted out.
+pub(super) fn step(batch: &Messages, progress: &Progress) -> Step {
+    if batch.len() > 0 {
+        Step::Records
+    } else if progress.is_done() {
+        Step::End
+    } else {
+        Step::Idle
+    }
+}
+
+/// Ends the run when the connection cannot come back, and says once when it is away.
+pub(super) fn watch_connection(
+    client: &Client,
+    step: &Step,
+    announced: &mut bool,
+    notices: &mut Vec<Notice>,
+) -> Result<(), Error> {
+    if let Some(error) = client.decided() {
+        return Err(error);
+    }
+    if *step == Step::Records {
+        *announced = false;
+        client.forget_trouble();
+    } else if !*announced && let Some(trouble) = client.trouble() {
+        *announced = true;
+        notices.push(Notice::Waiting { trouble });
+    }
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! What can go wrong with Kafka, in words that say what to do, and the status of each.
+
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use thiserror::Error;
+
+use super::context::Trouble;
+use super::ffi;
+use crate::error::CommandError;
+use crate::exit::Status;
+
+/// Why something asked of Kafka did not happen.
+#[derive(Clone, Debug, Error)]
+pub enum Error {
+    /// No broker answered in time.
+    #[error("cannot reach Kafka at {brokers} within {} s", within.as_secs())]
+    Unreachable {
+        brokers: String,
+        within: Duration,
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// A broker answered and does not want us.
+    #[error("Kafka at {brokers} refused the credentials")]
+    Authentication {
+        brokers: String,
+        #[source]
+        cause: Cause,
+    },
+    /// The two sides do not agree on encryption or on each other's certificates.
+    #[error("cannot speak to Kafka at {brokers} as configured")]
+    Encryption {
+        brokers: String,
+        #[source]
+        cause: Cause,
+    },
+    /// librdkafka does not take the configuration.
+    #[error("cannot use the client configuration")]
+    Configuration {
+        #[source]
+        cause: Cause,
+    },
+    #[error("topic `{0}` does not exist")]
+    UnknownTopic(String),
+    #[error("no topic matches `{0}`")]
+    NoMatchingTopic(String),
+    #[error("`{0}` is not a topic name")]
+    InvalidTopic(String),
+    #[error("topic `{topic}` has no partition {partition}; it has 0 to {last}")]
+    UnknownPartition {
+        topic: String,
+        partition: i32,
+        last: i32,
+    },
+    #[error("not authorised to {what}")]
+    Authorization {
+        what: String,
+        #[source]
+        cause: Cause,
+    },
+    #[error("topic `{0}` was deleted")]
+    TopicDeleted(String),
+    /// Members of one group must share a protocol; kpipe's is cooperative.
+    #[error("group `{0}` has members with another way of sharing partitions")]
+    MixedGroup(String),
+    #[error("the built-in broker cannot {0}")]
+    NotOnBuiltInBroker(&'static str),
+    #[error("cannot {what}")]
+    Other {
+        what: String,
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// librdkafka's code and words, as the cause of an [`Error`].
+#[derive(Clone, Debug, Error)]
+#[error("{text}")]
+pub struct Cause {
+    /// librdkafka's error code.
+    pub code: Code,
+    text: String,
+}
+
+impl From<&Trouble> for Cause {
+    fn from(trouble: &Trouble) -> Self {
+        Self {
+            code: trouble.code,
+            text: plain(&trouble.text),
+        }
+    }
+}
+
+impl From<Code> for Cause {
+    fn from(code: Code) -> Self {
+        Self {
+            code,
+            text: plain(&ffi::describe(code)),
+        }
+    }
+}
+
+impl From<KafkaError> for Cause {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            KafkaError::ClientConfig(_, what, key, value) if value.is_empty() => Self {
+                code: Code::InvalidArgument,
+                text: format!("{what}: `{key}`"),
+            },
+            // The value may be a secret, and librdkafka's text already repeats what may be shown.
+            KafkaError::ClientConfig(_, what, key, _) => Self {
+                code: Code::InvalidArgument,
+                text: format!("{what}, in `{key}`"),
+            },
+            KafkaError::ClientCreation(text) => Self {
+                code: Code::InvalidArgument,
+                text,
+            },
+            other => other.rdkafka_error_code().map_or_else(
+                || Self {
+                    code: Code::Fail,
+                    text: other.to_string(),
+                },
+                Self::from,
+            ),
+        }
+    }
+}
+
+/// Takes librdkafka's address prefix and timing suffix off, which say nothing to the user.
+fn plain(text: &str) -> String {
+    let text = text.split(" (after ").next().unwrap_or(text);
+    text.replace("ipv4#", "").replace("ipv6#", "")
+}
+
+impl Error {
+    /// Says why `what` failed with `error`.
+    pub(super) fn other(what: impl Into<String>, error: impl Into<Cause>) -> Self {
+        let (what, cause) = (what.into(), error.into());
+        match cause.code {
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed => Self::Authorization { what, cause },
+            _ => Self::Other { what, cause },
+        }
+    }
+
+    /// Says why no broker could be used, by the last trouble on its connections.
+    pub(super) fn connection(
+        brokers: &str,
+        within: Duration,
+        trouble: Option<&Trouble>,
+    ) -> Self {
+        let brokers = brokers.to_owned();
+        let cause = trouble.map(Cause::from);
+        match cause {
+            Some(cause)
+                if matches!(
+                    cause.code,
+                    Code::Authentication | Code::SaslAuthenticationFailed
+                ) =>
+            {
+                Self::Authentication { brokers, cause }
+            }
+            Some(cause)
+                if cause.code == Code::SSL || cause.text.contains("security.protocol") =>
+            {
+                Self::Encryption { brokers, cause }
+            }
+            cause => Self::Unreachable {
+                brokers,
+                within,
+                cause,
+            },
+        }
+    }
+
+    /// The status that a run which ends with this error leaves with.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Unreachable { .. } => Status::Unavailable,
+            Self::Authentication { .. } | Self::Authorization { .. } => Status::Refused,
+            Self::Encryption { .. }
+            | Self::Configuration { .. }
+            | Self::InvalidTopic(_)
+            | Self::UnknownPartition { .. }
+            | Self::MixedGroup(_)
+            | Self::NotOnBuiltInBroker(_) => Status::Usage,
+            Self::UnknownTopic(_) | Self::NoMatchingTopic(_) | Self::TopicDeleted(_) => {
+                Status::Failed
+            }
+            Self::Other { cause, .. } => match cause.code {
+                Code::BrokerTransportFailure
+                | Code::OperationTimedOut
+                | Code::MessageTimedOut
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::RequestTimedOut
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::NotCoordinator
+                | Code::WaitingForCoordinator => Status::Unavailable,
+                Code::Authentication | Code::SaslAuthenticationFailed => Status::Refused,
+                _ => Status::Failed,
+            },
+        }
+    }
+
+    /// What to type next.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreachable { cause: Some(cause), .. } if cause.code == Code::Resolve => {
+                "check the name of the host; `kpipe config show` says where it comes from".into()
+            }
+            Self::Unreachable { .. } => {
+                "pass --brokers, set KPIPE_BROKERS, or choose a profile with `--profile`; \
+                 `kpipe config show` says where the address comes from"
+                    .into()
+            }
+            Self::Authentication { .. } => {
+                "check `sasl.username`, `sasl.password` and `sasl.mechanisms`; `kpipe config show` \
+                 says where each comes from"
+                    .into()
+            }
+            Self::Encryption { cause, .. } if cause.text.contains("SSL listener") => {
+                "add `-X security.protocol=ssl`, or `sasl_ssl` with credentials".into()
+            }
+            Self::Encryption { cause, .. } if cause.text.contains("PLAINTEXT") => {
+                "add `-X security.protocol=plaintext`, or `sasl_plaintext` with credentials".into()
+            }
+            Self::Encryption { .. } => {
+                "point `-X ssl.ca.location=FILE` at the authority that signed the broker's certificate"
+                    .into()
+            }
+            Self::Configuration { .. } => {
+                "`kpipe config show` says where each property comes from".into()
+            }
+            Self::UnknownTopic(topic) => format!(
+                "list the topics with `kpipe topic list`; make it with `kpipe topic create {topic}`"
+            ),
+            Self::NoMatchingTopic(_) => "list the topics with `kpipe topic list`".into(),
+            Self::InvalidTopic(_) => {
+                "letters, digits, `.`, `_` and `-`, 249 at most; a pattern begins with `^`".into()
+            }
+            Self::MixedGroup(_) => {
+                "add `-X partition.assignment.strategy=range,roundrobin` to join them as they are"
+                    .into()
+            }
+            Self::Authorization { .. } => {
+                "ask for the access, or use other credentials; `kpipe config show` says which are used"
+                    .into()
+            }
+            Self::NotOnBuiltInBroker(_) => "try it on real Kafka".into(),
+            Self::UnknownPartition { .. } | Self::TopicDeleted(_) | Self::Other { .. } => {
+                return None;
+            }
+        })
+    }
+}
+
+impl From<Error> for CommandError {
+    fn from(error: Error) -> Self {
+        let (status, hint) = (error.status(), error.hint());
+        Self {
+            hint,
+            ..Self::new(status, error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_timings_are_taken_off_librdkafkas_words() {
+        assert_eq!(
+            plain("localhost:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"),
+            "localhost:1/bootstrap: Connect to 127.0.0.1:1 failed: Connection refused"
+        );
+    }
+}

@@ -1,0 +1,969 @@
+//! The only unsafe code: librdkafka's queues, messages and produce call.
+//!
+//! The crate's own poll loops return one record at a time, name no topic when a
+//! partition ends, and (for producers) always wait their whole timeout. Here are
+//! safe wrappers for what lies under them. Every pointer is owned by exactly one
+//! type and freed when that is dropped; what is borrowed carries a lifetime.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::bindings as rd;
+use rdkafka::client::Client;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaType};
+
+use super::context::Context;
+use crate::record::{Header, Record, Timestamp, TimestampKind};
+
+/// Which side of Kafka a client is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Producer,
+    /// Reads partitions it chose itself.
+    Reader,
+    /// Reads what its group gives it.
+    Member,
+}
+
+/// Makes a client whose log lines, errors, token requests and delivery reports
+/// arrive as [`Event`]s on [`Queue::main`].
+pub(super) fn client(
+    config: &ClientConfig,
+    role: Role,
+    context: Context,
+) -> KafkaResult<Client<Context>> {
+    let native = config.create_native_config()?;
+    let mut events = rd::RD_KAFKA_EVENT_LOG | rd::RD_KAFKA_EVENT_ERROR;
+    if context.has_token_source() {
+        events |= rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH;
+    }
+    if role == Role::Producer {
+        events |= rd::RD_KAFKA_EVENT_DR;
+    }
+    // SAFETY: `native` is a live configuration that `Client::new` consumes after us.
+    unsafe {
+        rd::rd_kafka_conf_set_events(native.ptr(), events);
+        if role == Role::Member {
+            rd::rd_kafka_conf_set_rebalance_cb(native.ptr(), Some(rebalance));
+        }
+    }
+    let kind = match role {
+        Role::Producer => RDKafkaType::RD_KAFKA_PRODUCER,
+        Role::Reader | Role::Member => RDKafkaType::RD_KAFKA_CONSUMER,
+    };
+    Client::new(config, native, kind, context)
+}
+
+/// Runs on the thread that takes messages, inside `rd_kafka_consume_batch_queue`,
+/// and in `rd_kafka_consumer_close`.
+unsafe extern "C" fn rebalance(
+    client: *mut rd::rd_kafka_t,
+    error: rd::rd_kafka_resp_err_t,
+    partitions: *mut rd::rd_kafka_topic_partition_list_t,
+    opaque: *mut c_void,
+) {
+    // SAFETY: `Client::new` sets the opaque to the context's address and keeps
+    // the context alive for as long as the client; the list outlives this call.
+    let (context, partitions) = unsafe {
+        (
+            &*opaque.cast::<Context>().cast_const(),
+            slice::from_raw_parts((*partitions).elems, count((*partitions).cnt)),
+        )
+    };
+    let partitions: Vec<(String, i32)> = partitions
+        .iter()
+        // SAFETY: librdkafka's topic names are NUL-terminated.
+        .map(|element| unsafe { (text(element.topic).into_owned(), element.partition) })
+        .collect();
+    let group = Group(client);
+    if error == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        context.assigned(&group, &partitions);
+    } else {
+        context.revoked(&group, &partitions);
+    }
+}
+
+/// A consumer's membership in its group.
+#[derive(Clone, Copy)]
+pub(super) struct Group(*mut rd::rd_kafka_t);
+
+// SAFETY: librdkafka's calls on a client may come from any thread.
+unsafe impl Send for Group {}
+// SAFETY: as above.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// Whether the client was thrown out, so that a commit would be too late.
+    pub(super) fn assignment_lost(self) -> bool {
+        // SAFETY: a `Group` is only made of a live client.
+        unsafe { rd::rd_kafka_assignment_lost(self.0) != 0 }
+    }
+
+    fn is_cooperative(self) -> bool {
+        // SAFETY: as above; the text is static.
+        unsafe { text(rd::rd_kafka_rebalance_protocol(self.0)) == "COOPERATIVE" }
+    }
+
+    /// Begins to fetch `partitions`, each from its offset.
+    pub(super) fn assign(self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        // SAFETY: client and list live; the incremental call hands out an error to free.
+        unsafe {
+            if self.is_cooperative() {
+                outcome(rd::rd_kafka_incremental_assign(self.0, partitions.ptr()))
+            } else {
+                resolve(rd::rd_kafka_assign(self.0, partitions.ptr()))
+            }
+        }
+    }
+
+    /// Lets `partitions` go; in the eager protocol that is all of them.
+    pub(super) fn unassign(self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        // SAFETY: as in `assign`.
+        unsafe {
+            if self.is_cooperative() {
+                outcome(rd::rd_kafka_incremental_unassign(self.0, partitions.ptr()))
+            } else {
+                resolve(rd::rd_kafka_assign(self.0, ptr::null()))
+            }
+        }
+    }
+
+    /// Fills in the offsets that the group has committed for `partitions`.
+    pub(super) fn committed(
+        self,
+        partitions: &TopicPartitionList,
+        timeout: Duration,
+    ) -> KafkaResult<()> {
+        // SAFETY: client and list live; the list is updated in place before return.
+        unsafe {
+            resolve(rd::rd_kafka_committed(
+                self.0,
+                partitions.ptr(),
+                millis(timeout),
+            ))
+        }
+    }
+
+    /// Goes on reading a partition at `offset`.
+    pub(super) fn seek(self, topic: &str, partition: i32, offset: i64) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(topic, partition, rdkafka::Offset::Offset(offset))?;
+        // SAFETY: client and list live; a timeout of 0 does not wait.
+        unsafe { outcome(rd::rd_kafka_seek_partitions(self.0, list.ptr(), 0)) }
+    }
+
+    /// Commits `offsets` and waits for the broker's answer.
+    pub(super) fn commit(self, offsets: &TopicPartitionList) -> KafkaResult<()> {
+        // SAFETY: client and list live for the call.
+        unsafe { resolve(rd::rd_kafka_commit(self.0, offsets.ptr(), 0)) }
+    }
+}
+
+/// The membership of `client`, which must have been made as [`Role::Member`].
+pub(super) fn group(client: &Client<Context>) -> Group {
+    Group(client.native_ptr())
+}
+
+/// Joins the group for `topics`; a name that begins with `^` is a regular expression.
+pub(super) fn subscribe(client: &Client<Context>, topics: &TopicPartitionList) -> KafkaResult<()> {
+    // SAFETY: both live for the call.
+    unsafe { resolve(rd::rd_kafka_subscribe(client.native_ptr(), topics.ptr())) }
+}
+
+/// Leaves the group; serves the last revocation on this thread.
+pub(super) fn close(client: &Client<Context>) -> KafkaResult<()> {
+    // SAFETY: the client lives and closes once.
+    unsafe { resolve(rd::rd_kafka_consumer_close(client.native_ptr())) }
+}
+
+/// Looks up offsets for all `partitions` at once, one request for each leader.
+///
+/// Each partition's offset goes in as a time in milliseconds, or -1 for the end
+/// and -2 for the beginning (the `ListOffsets` request's own values), and comes out
+/// as the offset found.
+pub(super) fn offsets_for_times(
+    client: &Client<Context>,
+    partitions: &TopicPartitionList,
+    timeout: Duration,
+) -> KafkaResult<()> {
+    // SAFETY: client and list live; the list is updated in place before return.
+    unsafe {
+        resolve(rd::rd_kafka_offsets_for_times(
+            client.native_ptr(),
+            partitions.ptr(),
+            millis(timeout),
+        ))
+    }
+}
+
+/// A queue of messages and events.
+pub(super) struct Queue(NonNull<rd::rd_kafka_queue_t>);
+
+// SAFETY: librdkafka's queues lock themselves.
+unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: we hold one reference.
+        unsafe { rd::rd_kafka_queue_destroy(self.0.as_ptr()) }
+    }
+}
+
+impl Queue {
+    /// The client's own queue: log lines, errors, token requests, delivery reports.
+    pub(super) fn main(client: &Client<Context>) -> Self {
+        // SAFETY: the client lives; the reference returned is ours.
+        unsafe { Self::own(rd::rd_kafka_queue_get_main(client.native_ptr())) }
+    }
+
+    /// The queue that a group member's records and rebalances arrive on.
+    pub(super) fn consumer(client: &Client<Context>) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::own(rd::rd_kafka_queue_get_consumer(client.native_ptr())) }
+    }
+
+    /// A queue for partitions that are read without a group.
+    pub(super) fn new(client: &Client<Context>) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::own(rd::rd_kafka_queue_new(client.native_ptr())) }
+    }
+
+    unsafe fn own(queue: *mut rd::rd_kafka_queue_t) -> Self {
+        Self(NonNull::new(queue).expect("librdkafka aborts rather than return no queue"))
+    }
+
+    /// Appends up to `limit` messages; returns as soon as there is one, or after `timeout`.
+    ///
+    /// `rd_kafka_consume_batch_queue` waits until the batch is full or the time is
+    /// up, so it is asked for what is there, and only when that is nothing for one.
+    pub(super) fn take(&self, messages: &mut Messages, limit: usize, timeout: Duration) {
+        if self.take_within(messages, limit, 0) == 0 && !timeout.is_zero() {
+            self.take_within(messages, 1, millis(timeout));
+        }
+    }
+
+    fn take_within(&self, messages: &mut Messages, limit: usize, timeout: c_int) -> usize {
+        messages.0.reserve(limit);
+        let spare = messages.0.spare_capacity_mut();
+        // SAFETY: the spare capacity holds at least `limit` pointers; librdkafka
+        // writes as many as it returns and gives them to us to destroy.
+        let taken = unsafe {
+            rd::rd_kafka_consume_batch_queue(
+                self.0.as_ptr(),
+                timeout,
+                spare.as_mut_ptr().cast(),
+                limit,
+            )
+        };
+        let taken = usize::try_from(taken).unwrap_or(0);
+        // SAFETY: that many were written just now.
+        unsafe { messages.0.set_len(messages.0.len() + taken) };
+        taken
+    }
+
+    /// The next event, if there is one before `timeout`.
+    pub(super) fn event(&self, timeout: Duration) -> Option<Event> {
+        // SAFETY: the queue lives; the event is ours to destroy.
+        let event = unsafe { rd::rd_kafka_queue_poll(self.0.as_ptr(), millis(timeout)) };
+        NonNull::new(event).map(Event)
+    }
+}
+
+/// Messages taken from a queue; their bytes stay in librdkafka's buffers.
+#[derive(Default)]
+pub(crate) struct Messages(Vec<NonNull<rd::rd_kafka_message_t>>);
+
+// SAFETY: a message belongs to whoever took it; no thread is named in it.
+unsafe impl Send for Messages {}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        for message in &self.0 {
+            // SAFETY: each was given to us by `consume_batch_queue`, once.
+            unsafe { rd::rd_kafka_message_destroy(message.as_ptr()) }
+        }
+    }
+}
+
+impl Messages {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Lets go of the messages that are not wanted.
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(Message<'_>) -> bool) {
+        self.0.retain(|message| {
+            // SAFETY: the message lives until it is destroyed here, where it leaves the list.
+            unsafe {
+                let wanted = wanted(Message(message.as_ref()));
+                if !wanted {
+                    rd::rd_kafka_message_destroy(message.as_ptr());
+                }
+                wanted
+            }
+        });
+    }
+
+    /// The messages in the order in which they were taken.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+        // SAFETY: the messages live as long as `self`.
+        self.0
+            .iter()
+            .map(|message| Message(unsafe { message.as_ref() }))
+    }
+}
+
+/// One message, or one error in a message's place.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a>(&'a rd::rd_kafka_message_t);
+
+impl<'a> Message<'a> {
+    /// Why this is no record, and librdkafka's words for it.
+    pub(crate) fn error(self) -> Option<(RDKafkaErrorCode, String)> {
+        (self.0.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| {
+            // SAFETY: an error's payload is its text, NUL-terminated, or null.
+            let text = unsafe { text(rd::rd_kafka_message_errstr(self.0)) };
+            (self.0.err.into(), text.into_owned())
+        })
+    }
+
+    /// The topic's name; empty for an error that concerns no topic.
+    pub(crate) fn topic(self) -> &'a str {
+        if self.0.rkt.is_null() {
+            return "";
+        }
+        // SAFETY: the message keeps its topic alive; the broker refuses names
+        // that are not ASCII letters, digits, `.`, `_` and `-`.
+        let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.0.rkt)) };
+        name.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn partition(self) -> i32 {
+        self.0.partition
+    }
+
+    pub(crate) fn offset(self) -> i64 {
+        self.0.offset
+    }
+
+    /// Bytes of key and value together.
+    pub(crate) fn len(self) -> usize {
+        self.0.len + self.0.key_len
+    }
+
+    /// Looks at the message as a record; `headers` lends the room for its headers.
+    pub(crate) fn record<'b>(self, headers: &'b mut Vec<Header<'a>>) -> Record<'b>
+    where
+        'a: 'b,
+    {
+        self.read_headers(headers);
+        Record {
+            topic: self.topic(),
+            partition: self.0.partition,
+            offset: self.0.offset,
+            timestamp: self.timestamp(),
+            // SAFETY: key and payload stay as they are while the message lives.
+            key: unsafe { bytes(self.0.key, self.0.key_len) },
+            value: unsafe { bytes(self.0.payload, self.0.len) },
+            headers,
+        }
+    }
+
+    fn timestamp(self) -> Option<Timestamp> {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message lives; the kind is written before return.
+        let millis = unsafe { rd::rd_kafka_message_timestamp(self.0, &raw mut kind) };
+        let kind = match kind {
+            rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME => TimestampKind::Create,
+            rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => {
+                TimestampKind::LogAppend
+            }
+            rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => return None,
+        };
+        Some(Timestamp { millis, kind })
+    }
+
+    /// The crate's header iterator panics on a name that is not UTF-8, so names are read as bytes.
+    fn read_headers(self, into: &mut Vec<Header<'a>>) {
+        into.clear();
+        let mut list = ptr::null_mut();
+        // SAFETY: the message lives; librdkafka parses its headers on first use
+        // and keeps them, so what is borrowed lives as long as the message.
+        unsafe {
+            if rd::rd_kafka_message_headers(self.0, &raw mut list)
+                != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+            {
+                return;
+            }
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+            while rd::rd_kafka_header_get_all(
+                list,
+                into.len(),
+                &raw mut name,
+                &raw mut value,
+                &raw mut size,
+            ) == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+            {
+                into.push(Header {
+                    name: CStr::from_ptr(name).to_bytes(),
+                    value: bytes(value, size),
+                });
+            }
+        }
+    }
+}
+
+/// Something a client has to say.
+pub(super) struct Event(NonNull<rd::rd_kafka_event_t>);
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: `Queue::event` gave it to us, once.
+        unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// What an [`Event`] says.
+pub(super) enum Said<'a> {
+    /// A line of librdkafka's log: syslog level (0 to 7), facility, text.
+    Log(i32, String, String),
+    /// A client-wide error, whether it is fatal, and its text.
+    Error(RDKafkaErrorCode, bool, String),
+    /// An OAUTHBEARER token is wanted.
+    TokenWanted,
+    /// Records that were acknowledged or given up.
+    Deliveries(Deliveries<'a>),
+}
+
+impl Event {
+    /// Reads the event; `None` for kinds that no one asked for.
+    pub(super) fn read(&self) -> Option<Said<'_>> {
+        let event = self.0.as_ptr();
+        // SAFETY: the event lives; texts are NUL-terminated and copied here.
+        unsafe {
+            match rd::rd_kafka_event_type(event) {
+                rd::RD_KAFKA_EVENT_LOG => {
+                    let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
+                    rd::rd_kafka_event_log(
+                        event,
+                        &raw mut facility,
+                        &raw mut line,
+                        &raw mut level,
+                    );
+                    Some(Said::Log(
+                        level,
+                        text(facility).into_owned(),
+                        text(line).into_owned(),
+                    ))
+                }
+                rd::RD_KAFKA_EVENT_ERROR => Some(Said::Error(
+                    rd::rd_kafka_event_error(event).into(),
+                    rd::rd_kafka_event_error_is_fatal(event) != 0,
+                    text(rd::rd_kafka_event_error_string(event)).into_owned(),
+                )),
+                rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => Some(Said::TokenWanted),
+                rd::RD_KAFKA_EVENT_DR => Some(Said::Deliveries(Deliveries(self))),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// The reports in one delivery event.
+pub(super) struct Deliveries<'a>(&'a Event);
+
+impl Iterator for Deliveries<'_> {
+    type Item = Delivery;
+
+    fn next(&mut self) -> Option<Delivery> {
+        // SAFETY: the event owns the message until it is destroyed; all is copied here.
+        unsafe {
+            let message = rd::rd_kafka_event_message_next(self.0.0.as_ptr()).as_ref()?;
+            let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+            Some(Delivery {
+                slot: message._private.addr(),
+                result: if message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    Ok(())
+                } else {
+                    Err(message.err.into())
+                },
+                maybe_persisted: rd::rd_kafka_message_status(message)
+                    != rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
+                partition: message.partition,
+                offset: message.offset,
+                timestamp: rd::rd_kafka_message_timestamp(message, &raw mut kind),
+                latency: Duration::from_micros(
+                    u64::try_from(rd::rd_kafka_message_latency(message)).unwrap_or(0),
+                ),
+            })
+        }
+    }
+}
+
+/// How one record fared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivery {
+    /// What [`produce`] was given.
+    pub(super) slot: usize,
+    pub(super) result: Result<(), RDKafkaErrorCode>,
+    /// Whether the log may hold it; true whenever `result` is `Ok`.
+    pub(super) maybe_persisted: bool,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Milliseconds since the epoch.
+    pub(super) timestamp: i64,
+    /// From [`produce`] to the acknowledgement.
+    pub(super) latency: Duration,
+}
+
+/// A topic as a producer or reader knows it.
+pub(super) struct Topic(NonNull<rd::rd_kafka_topic_t>);
+
+// SAFETY: librdkafka's topics lock themselves.
+unsafe impl Send for Topic {}
+// SAFETY: as above.
+unsafe impl Sync for Topic {}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: we hold one reference.
+        unsafe { rd::rd_kafka_topic_destroy(self.0.as_ptr()) }
+    }
+}
+
+impl Topic {
+    pub(super) fn new(client: &Client<Context>, name: &str) -> KafkaResult<Self> {
+        let name = CString::new(name)?;
+        // SAFETY: client and name live for the call; the reference is ours.
+        let topic =
+            unsafe { rd::rd_kafka_topic_new(client.native_ptr(), name.as_ptr(), ptr::null_mut()) };
+        NonNull::new(topic)
+            .map(Self)
+            // SAFETY: reads this thread's last error.
+            .ok_or_else(|| KafkaError::Global(unsafe { rd::rd_kafka_last_error() }.into()))
+    }
+
+    /// Begins to read `partition` at `offset` into `queue`.
+    pub(super) fn start(&self, partition: i32, offset: i64, queue: &Queue) -> KafkaResult<()> {
+        // SAFETY: topic and queue live for the call; librdkafka counts its references.
+        let started = unsafe {
+            rd::rd_kafka_consume_start_queue(self.0.as_ptr(), partition, offset, queue.0.as_ptr())
+        };
+        if started == 0 {
+            return Ok(());
+        }
+        // SAFETY: reads this thread's last error.
+        Err(KafkaError::Global(
+            unsafe { rd::rd_kafka_last_error() }.into(),
+        ))
+    }
+}
+
+impl Topic {
+    /// Goes on reading `partition` at `offset`.
+    pub(super) fn seek(&self, partition: i32, offset: i64) -> KafkaResult<()> {
+        // SAFETY: the topic lives; a timeout of 0 does not wait.
+        resolve(unsafe { rd::rd_kafka_seek(self.0.as_ptr(), partition, offset, 0) })
+    }
+}
+
+/// Stops fetching `partitions`; what is queued may still come.
+pub(super) fn pause(client: &Client<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    // SAFETY: both live for the call.
+    unsafe {
+        resolve(rd::rd_kafka_pause_partitions(
+            client.native_ptr(),
+            partitions.ptr(),
+        ))
+    }
+}
+
+/// What a producer is asked to send, borrowed for the call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'a> {
+    /// `None` leaves the choice to the partitioner.
+    pub(super) partition: Option<i32>,
+    /// Milliseconds since the epoch; `None` is now.
+    pub(super) timestamp: Option<i64>,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) headers: &'a [Header<'a>],
+}
+
+/// Hands a copy of `record` to the client; its fate comes back as a [`Delivery`] with `slot`.
+pub(super) fn produce(
+    client: &Client<Context>,
+    topic: &Topic,
+    record: &Outgoing<'_>,
+    slot: usize,
+) -> Result<(), RDKafkaErrorCode> {
+    use rd::rd_kafka_vtype_t as Kind;
+    let argument = |vtype, u| rd::rd_kafka_vu_t { vtype, u };
+    let memory = |bytes: Option<&[u8]>| rd::rd_kafka_vu_s__bindgen_ty_1 {
+        mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 {
+            ptr: bytes.map_or(ptr::null_mut(), |bytes| bytes.as_ptr().cast_mut().cast()),
+            size: bytes.map_or(0, <[u8]>::len),
+        },
+    };
+    let headers = headers(record.headers)?;
+    let arguments = [
+        argument(
+            Kind::RD_KAFKA_VTYPE_RKT,
+            rd::rd_kafka_vu_s__bindgen_ty_1 {
+                rkt: topic.0.as_ptr(),
+            },
+        ),
+        argument(
+            Kind::RD_KAFKA_VTYPE_PARTITION,
+            rd::rd_kafka_vu_s__bindgen_ty_1 {
+                i32_: record.partition.unwrap_or(rd::RD_KAFKA_PARTITION_UA),
+            },
+        ),
+        argument(
+            Kind::RD_KAFKA_VTYPE_MSGFLAGS,
+            rd::rd_kafka_vu_s__bindgen_ty_1 {
+                i: rd::RD_KAFKA_MSG_F_COPY,
+            },
+        ),
+        argument(Kind::RD_KAFKA_VTYPE_VALUE, memory(record.value)),
+        argument(Kind::RD_KAFKA_VTYPE_KEY, memory(record.key)),
+        argument(
+            Kind::RD_KAFKA_VTYPE_TIMESTAMP,
+            rd::rd_kafka_vu_s__bindgen_ty_1 {
+                i64_: record.timestamp.unwrap_or(0),
+            },
+        ),
+        argument(
+            Kind::RD_KAFKA_VTYPE_OPAQUE,
+            rd::rd_kafka_vu_s__bindgen_ty_1 {
+                ptr: ptr::without_provenance_mut(slot),
+            },
+        ),
+        argument(
+            Kind::RD_KAFKA_VTYPE_HEADERS,
+            rd::rd_kafka_vu_s__bindgen_ty_1 { headers },
+        ),
+    ];
+    // SAFETY: all that the arguments point at lives for the call, which copies
+    // key and value; the headers go over to librdkafka only when it succeeds.
+    unsafe {
+        let error =
+            rd::rd_kafka_produceva(client.native_ptr(), arguments.as_ptr(), arguments.len());
+        if error.is_null() {
+            return Ok(());
+        }
+        let code = rd::rd_kafka_error_code(error);
+        rd::rd_kafka_error_destroy(error);
+        if !headers.is_null() {
+            rd::rd_kafka_headers_destroy(headers);
+        }
+        Err(code.into())
+    }
+}
+
+/// Copies `headers` into a list of librdkafka's; null when there are none.
+fn headers(headers: &[Header<'_>]) -> Result<*mut rd::rd_kafka_headers_t, RDKafkaErrorCode> {
+    if headers.is_empty() {
+        return Ok(ptr::null_mut());
+    }
+    // SAFETY: names and values live for the calls, which copy them; a null value is
+    // a null pointer, and the list is freed here when it cannot be completed.
+    unsafe {
+        let list = rd::rd_kafka_headers_new(headers.len());
+        for header in headers {
+            let (value, size) = header
+                .value
+                .map_or((ptr::null(), 0), |value| (value.as_ptr(), value.len()));
+            let error = rd::rd_kafka_header_add(
+                list,
+                header.name.as_ptr().cast::<c_char>(),
+                header.name.len().cast_signed(),
+                value.cast(),
+                size.cast_signed(),
+            );
+            if error != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                rd::rd_kafka_headers_destroy(list);
+                return Err(error.into());
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// Gives up what is queued and in flight; the reports of it still come.
+pub(super) fn purge(client: &Client<Context>) {
+    // SAFETY: the client lives; both flags are valid for a producer.
+    unsafe {
+        rd::rd_kafka_purge(
+            client.native_ptr(),
+            rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT,
+        );
+    }
+}
+
+/// One step of a transaction, run on the calling thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Transaction {
+    Init,
+    Begin,
+    Commit,
+    Abort,
+}
+
+/// Takes the step and waits for it, `timeout` at most.
+pub(super) fn transaction(
+    client: &Client<Context>,
+    step: Transaction,
+    timeout: Duration,
+) -> KafkaResult<()> {
+    let (client, timeout) = (client.native_ptr(), millis(timeout));
+    // SAFETY: the client lives; each call hands out an error to free.
+    unsafe {
+        outcome(match step {
+            Transaction::Init => rd::rd_kafka_init_transactions(client, timeout),
+            Transaction::Begin => rd::rd_kafka_begin_transaction(client),
+            Transaction::Commit => rd::rd_kafka_commit_transaction(client, timeout),
+            Transaction::Abort => rd::rd_kafka_abort_transaction(client, timeout),
+        })
+    }
+}
+
+/// Answers [`Said::TokenWanted`]: the token, its end in epoch milliseconds and the
+/// principal's name, or why there is none.
+pub(super) fn answer_token(client: &Client<Context>, token: Result<(&str, i64, &str), &str>) {
+    let failure = |why: &str| {
+        let why = CString::new(why.replace('\0', " ")).unwrap_or_default();
+        // SAFETY: client and text live for the call.
+        unsafe { rd::rd_kafka_oauthbearer_set_token_failure(client.native_ptr(), why.as_ptr()) };
+    };
+    let (token, until, principal) = match token {
+        Ok(token) => token,
+        Err(why) => return failure(why),
+    };
+    let (Ok(token), Ok(principal)) = (CString::new(token), CString::new(principal)) else {
+        return failure("the token holds a NUL");
+    };
+    let mut why: [c_char; 256] = [0; 256];
+    // SAFETY: all texts live for the call; the buffer's size is what is said.
+    let refused = unsafe {
+        rd::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            token.as_ptr(),
+            until,
+            principal.as_ptr(),
+            ptr::null_mut(),
+            0,
+            why.as_mut_ptr(),
+            why.len(),
+        ) != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+    };
+    if refused {
+        // SAFETY: librdkafka NUL-terminates what it writes.
+        failure(&unsafe { text(why.as_ptr()) });
+    }
+}
+
+/// Asks for one setting of each of `topics` on the client's own connections.
+///
+/// Returns the topics that answered, with their values. Must not be sent to the
+/// built-in broker, which lacks the request and would take the whole `timeout`.
+pub(super) fn topic_setting(
+    client: &Client<Context>,
+    topics: &[&str],
+    setting: &str,
+    timeout: Duration,
+) -> Vec<(String, String)> {
+    let names: Vec<CString> = topics
+        .iter()
+        .filter_map(|topic| CString::new(*topic).ok())
+        .collect();
+    let queue = Queue::new(client);
+    // SAFETY: resources and options live until the request is queued and are freed
+    // here; the result belongs to its event, whose texts are copied before it goes.
+    unsafe {
+        let mut resources: Vec<_> = names
+            .iter()
+            .map(|name| {
+                rd::rd_kafka_ConfigResource_new(
+                    rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
+                    name.as_ptr(),
+                )
+            })
+            .collect();
+        let options = rd::rd_kafka_AdminOptions_new(
+            client.native_ptr(),
+            rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
+        );
+        rd::rd_kafka_AdminOptions_set_request_timeout(
+            options,
+            millis(timeout),
+            ptr::null_mut(),
+            0,
+        );
+        rd::rd_kafka_DescribeConfigs(
+            client.native_ptr(),
+            resources.as_mut_ptr(),
+            resources.len(),
+            options,
+            queue.0.as_ptr(),
+        );
+        rd::rd_kafka_AdminOptions_destroy(options);
+        rd::rd_kafka_ConfigResource_destroy_array(resources.as_mut_ptr(), resources.len());
+
+        let Some(event) = queue.event(timeout) else {
+            return Vec::new();
+        };
+        let result = rd::rd_kafka_event_DescribeConfigs_result(event.0.as_ptr());
+        if result.is_null() {
+            return Vec::new();
+        }
+        let mut length = 0;
+        let resources = rd::rd_kafka_DescribeConfigs_result_resources(result, &raw mut length);
+        let mut answers = Vec::new();
+        for &resource in elements(resources, length) {
+            let mut length = 0;
+            let entries = rd::rd_kafka_ConfigResource_configs(resource, &raw mut length);
+            for &entry in elements(entries, length) {
+                if text(rd::rd_kafka_ConfigEntry_name(entry)) == setting {
+                    answers.push((
+                        text(rd::rd_kafka_ConfigResource_name(resource)).into_owned(),
+                        text(rd::rd_kafka_ConfigEntry_value(entry)).into_owned(),
+                    ));
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// A cluster in memory, gone when dropped; it runs on a client's threads.
+pub(super) struct MockCluster(NonNull<rd::rd_kafka_mock_cluster_t>);
+
+impl Drop for MockCluster {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, destroyed once; its owner keeps the client for longer.
+        unsafe { rd::rd_kafka_mock_cluster_destroy(self.0.as_ptr()) }
+    }
+}
+
+impl MockCluster {
+    /// Starts `nodes` brokers; `None` when librdkafka cannot.
+    pub(super) fn new(client: &Client<Context>, nodes: i32) -> Option<Self> {
+        // SAFETY: the client lives.
+        let cluster = unsafe { rd::rd_kafka_mock_cluster_new(client.native_ptr(), nodes) };
+        let cluster = NonNull::new(cluster)?;
+        // SAFETY: the cluster lives. Three seconds of rebalance delay are for
+        // fleets that start together; scripts would only wait.
+        unsafe { rd::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster.as_ptr(), 0) };
+        Some(Self(cluster))
+    }
+
+    /// The addresses to connect to.
+    pub(super) fn brokers(&self) -> String {
+        // SAFETY: the text lives as long as the cluster and is copied.
+        unsafe {
+            text(rd::rd_kafka_mock_cluster_bootstraps(self.0.as_ptr())).into_owned()
+        }
+    }
+
+    /// Makes a topic.
+    pub(super) fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: i32,
+    ) -> KafkaResult<()> {
+        let name = CString::new(name)?;
+        // SAFETY: cluster and name live for the call.
+        unsafe {
+            resolve(rd::rd_kafka_mock_topic_create(
+                self.0.as_ptr(),
+                name.as_ptr(),
+                partitions,
+                replication,
+            ))
+        }
+    }
+}
+
+/// Ends the process at once, running nothing that was registered for its end.
+///
+/// librdkafka's threads still run, and OpenSSL's exit handlers would free what they use.
+pub(crate) fn leave(status: i32) -> ! {
+    // SAFETY: no destructor is owed: outputs are flushed and locks die with the process.
+    unsafe { libc::_exit(status) }
+}
+
+/// librdkafka's own words for an error code.
+pub(crate) fn describe(code: RDKafkaErrorCode) -> String {
+    KafkaError::Global(code)
+        .rdkafka_error_code()
+        .map_or_else(String::new, |code| code.to_string())
+}
+
+/// Kafka's own name for an error code, such as `MSG_SIZE_TOO_LARGE`.
+pub(super) fn name(code: RDKafkaErrorCode) -> &'static str {
+    let Ok(code) = rd::rd_kafka_resp_err_t::try_from(code as i32) else {
+        return "UNKNOWN";
+    };
+    // SAFETY: takes any code; the text is static ASCII.
+    let name = unsafe { CStr::from_ptr(rd::rd_kafka_err2name(code)) };
+    name.to_str().unwrap_or("UNKNOWN")
+}
+
+unsafe fn bytes<'a>(start: *const c_void, length: usize) -> Option<&'a [u8]> {
+    // SAFETY: the caller vouches for `length` bytes; null is Kafka's null.
+    (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start.cast(), length) })
+}
+
+unsafe fn elements<'a, T>(start: *mut T, length: usize) -> &'a [T] {
+    if start.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller vouches for `length` elements.
+    unsafe { slice::from_raw_parts(start, length) }
+}
+
+unsafe fn text<'a>(start: *const c_char) -> std::borrow::Cow<'a, str> {
+    if start.is_null() {
+        return "".into();
+    }
+    // SAFETY: the caller vouches for a NUL-terminated text that outlives `'a`.
+    unsafe { CStr::from_ptr(start) }.to_string_lossy()
+}
+
+unsafe fn outcome(error: *mut rd::rd_kafka_error_t) -> KafkaResult<()> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the error is ours; its code is read before it goes.
+    unsafe {
+        let code = rd::rd_kafka_error_code(error);
+        rd::rd_kafka_error_destroy(error);
+        Err(KafkaError::Global(code.into()))
+    }
+}
+
+fn resolve(error: rd::rd_kafka_resp_err_t) -> KafkaResult<()> {
+    if error == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        Ok(())
+    } else {
+        Err(KafkaError::Global(error.into()))
+    }
+}
+
+fn millis(duration: Duration) -> c_int {
+    c_int::try_from(duration.as_millis()).unwrap_or(c_int::MAX)
+}
+
+fn count(length: c_int) -> usize {
+    usize::try_from(length).unwrap_or(0)
+}

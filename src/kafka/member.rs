@@ -1,0 +1,416 @@
+//! Reads as a member of a group: what the group gives, from where it left off.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Client, Cluster, Lookup};
+use super::context::Rebalance;
+use super::error::Error;
+use super::ffi::{self, Group, Messages, Queue, Role};
+use super::offset_spec::OffsetSpec;
+use super::plan::{self, Topics};
+use super::progress::Progress;
+use super::{Notice, Source, Step, consume, reader};
+
+/// How long the group's coordinator may take to answer.
+const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often finished offsets are committed.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long leaving the group may take before the process goes without.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which group is joined, for what.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    pub group: String,
+    pub topics: Topics,
+    /// Where a partition begins that the group has committed nothing for, and where all end.
+    pub offsets: OffsetSpec,
+    /// Whether finished offsets are committed.
+    pub commit: bool,
+}
+
+/// A member of a group.
+pub struct Member {
+    client: Arc<Client>,
+    queue: Queue,
+    shared: Arc<Shared>,
+    committer: Option<JoinHandle<()>>,
+    topics: Topics,
+    notices: Vec<Notice>,
+    announced_trouble: bool,
+}
+
+/// What the rebalance callback, the committer and the reader share. The callback keeps
+/// it, and so the client, alive; a member lives as long as its process.
+struct Shared {
+    client: Arc<Client>,
+    membership: Membership,
+    /// Topics and partition counts at the start: what is not among them appeared later.
+    known: BTreeMap<String, i32>,
+    /// End offsets taken once, at the start.
+    stops: HashMap<(String, i32), i64>,
+    state: Mutex<State>,
+    /// Wakes the committer when it is to end.
+    wake: Condvar,
+    drain: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    progress: Progress,
+    assigned: bool,
+    /// Partitions held, and the offset of each that is finished and not yet committed.
+    held: HashMap<(String, i32), Option<i64>>,
+    failure: Option<Error>,
+    closing: bool,
+}
+
+/// Takes in what has been finished, for the committer.
+#[derive(Clone)]
+pub struct Commits(Arc<Shared>);
+
+impl Commits {
+    /// Reports that everything before each offset is finished.
+    pub fn finished(&self, offsets: impl IntoIterator<Item = ((String, i32), i64)>) {
+        self.0.lock().finish(offsets);
+    }
+}
+
+impl State {
+    fn finish(&mut self, offsets: impl IntoIterator<Item = ((String, i32), i64)>) {
+        for (partition, offset) in offsets {
+            // What is no longer ours belongs to an older assignment.
+            if let Some(held) = self.held.get_mut(&partition) {
+                *held = Some(held.unwrap_or(offset).max(offset));
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Joins the group.
+    ///
+    /// `drain` is called before partitions are given up, on the thread that asks for
+    /// records; it returns when all that was handed over is finished and reported.
+    pub fn join(
+        cluster: &Cluster,
+        membership: Membership,
+        drain: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let bounded = membership.offsets.until.is_some();
+        let mut defaults = reader::defaults(bounded);
+        defaults.push(("partition.assignment.strategy", "cooperative-sticky"));
+        let mut fixed = reader::fixed(bounded);
+        fixed.push(("group.id", &membership.group));
+        let client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
+        let topics = membership.topics.find(&client)?;
+        let mut known = BTreeMap::new();
+        let partitions = plan::added(&mut known, &topics);
+        let stops = if bounded {
+            plan::ranges(&client, &partitions, &membership.offsets)?
+                .into_iter()
+                .filter_map(|range| Some(((range.topic, range.partition), range.stop?)))
+                .collect()
+        } else {
+            HashMap::new()
+        };
+        let shared = Arc::new(Shared {
+            client: client.clone(),
+            known,
+            stops,
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            drain: Box::new(drain),
+            membership,
+        });
+        client
+            .native
+            .context()
+            .set_rebalance(Box::new(OnRebalance(shared.clone())));
+        let mut list = TopicPartitionList::new();
+        for topic in shared.membership.topics.subscriptions() {
+            list.add_topic_unassigned(topic);
+        }
+        ffi::subscribe(&client.native, &list)
+            .map_err(|error| Error::other("subscribe", error))?;
+        let committing = shared.clone();
+        let committer = shared
+            .membership
+            .commit
+            .then(|| {
+                thread::Builder::new()
+                    .name("commit".into())
+                    .spawn(move || committing.commit_until_closing())
+            })
+            .transpose()
+            .ok()
+            .flatten();
+        Ok(Self {
+            queue: Queue::consumer(&client.native),
+            topics: shared.membership.topics.clone(),
+            client,
+            shared,
+            committer,
+            notices: Vec::new(),
+            announced_trouble: false,
+        })
+    }
+
+    /// Where finished offsets are reported.
+    pub fn commits(&self) -> Commits {
+        Commits(self.shared.clone())
+    }
+}
+
+impl Source for Member {
+    fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error> {
+        // A rebalance runs within this call, so nothing may be locked here.
+        consume::take(&self.queue, batch, timeout);
+        self.client.serve_keeping(Duration::ZERO);
+        let group = ffi::group(&self.client.native);
+        let seek = |topic: &str, partition, offset| {
+            group
+                .seek(topic, partition, offset)
+                .map_err(|error| Error::other(format!("read topic `{topic}`"), error))
+        };
+        let mut state = self.shared.lock();
+        if let Some(failure) = state.failure.take() {
+            return Err(failure);
+        }
+        let sorted = consume::sort_out(
+            &self.client,
+            batch,
+            &mut state.progress,
+            seek,
+            &mut self.notices,
+        );
+        let step = match consume::step(batch, &state.progress) {
+            // Before the first assignment there is nothing to be done with.
+            Step::End if !state.assigned || self.shared.membership.offsets.until.is_none() => {
+                Step::Idle
+            }
+            step => step,
+        };
+        drop(state);
+        match sorted {
+            Err(Error::TopicDeleted(topic)) if !self.topics.names(&topic) => {
+                self.notices.push(Notice::Gone { topic });
+            }
+            Err(Error::MixedGroup(_)) => {
+                return Err(Error::MixedGroup(self.shared.membership.group.clone()));
+            }
+            other => other?,
+        }
+        consume::watch_connection(
+            &self.client,
+            &step,
+            &mut self.announced_trouble,
+            &mut self.notices,
+        )?;
+        Ok(step)
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Commits what is finished and leaves the group.
+    fn close(&mut self) -> Result<(), Error> {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_all();
+        if let Some(committer) = self.committer.take() {
+            let _ = committer.join();
+        }
+        let committed = self.shared.commit();
+        let (client, (left, has_left)) = (self.client.clone(), channel());
+        // librdkafka may wait for a coordinator that is gone; the group then finds out by itself.
+        let _ = thread::Builder::new().name("leave".into()).spawn(move || {
+            let _ = left.send(ffi::close(&client.native));
+        });
+        let _ = has_left.recv_timeout(LEAVE_TIMEOUT);
+        committed
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit_until_closing(&self) {
+        loop {
+            let state = self.lock();
+            let (state, _) = self
+                .wake
+                .wait_timeout_while(state, COMMIT_INTERVAL, |state| !state.closing)
+                .unwrap_or_else(PoisonError::into_inner);
+            let closing = state.closing;
+            drop(state);
+            if closing {
+                return;
+            }
+            if let Err(error) = self.commit() {
+                self.lock().failure.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Commits what is finished, and waits for the answer.
+    fn commit(&self) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        let mut taken = Vec::new();
+        for ((topic, partition), finished) in &mut self.lock().held {
+            if let Some(offset) = finished.take() {
+                taken.push(((topic.clone(), *partition), offset));
+                let _ = list.add_partition_offset(topic, *partition, Offset::Offset(offset));
+            }
+        }
+        if taken.is_empty() || !self.membership.commit {
+            return Ok(());
+        }
+        let Err(error) = ffi::group(&self.client.native).commit(&list) else {
+            return Ok(());
+        };
+        // Not committed: they stay to be committed with the next.
+        self.lock().finish(taken);
+        if will_pass(&error) {
+            return Ok(());
+        }
+        Err(Error::other("commit offsets", error))
+    }
+
+    /// Where `partitions` begin: where the group left off, else where this run was told.
+    fn starts(&self, group: Group, partitions: &[(String, i32)]) -> Result<Vec<i64>, Error> {
+        let failed = |error: KafkaError| Error::other("ask for the group's offsets", error);
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            list.add_partition(topic, *partition);
+        }
+        group.committed(&list, COORDINATOR_TIMEOUT).map_err(failed)?;
+        let mut starts = Vec::with_capacity(partitions.len());
+        let (mut told, mut appeared) = (Vec::new(), Vec::new());
+        for (index, element) in list.elements().iter().enumerate() {
+            element.error().map_err(failed)?;
+            if let Offset::Offset(offset) = element.offset() {
+                starts.push(offset);
+                continue;
+            }
+            starts.push(-1);
+            let (topic, partition) = &partitions[index];
+            let was_there = self.known.get(topic).is_some_and(|known| partition < known);
+            if was_there && self.membership.offsets.from.is_some() {
+                told.push(index);
+            } else {
+                appeared.push(index);
+            }
+        }
+        let named = |indexes: &[usize]| -> Vec<_> {
+            indexes
+                .iter()
+                .map(|index| partitions[*index].clone())
+                .collect()
+        };
+        let beginnings = self.client.offsets(&named(&appeared), Lookup::Beginning)?;
+        for (index, offset) in appeared.into_iter().zip(beginnings) {
+            starts[index] = offset;
+        }
+        if !told.is_empty() {
+            let ranges = plan::ranges(&self.client, &named(&told), &self.membership.offsets)?;
+            for (index, range) in told.into_iter().zip(ranges) {
+                starts[index] = range.start;
+            }
+        }
+        Ok(starts)
+    }
+}
+
+/// Whether a commit failed because the group is just now sharing anew: whoever gets
+/// the partition reads from the last commit, which is at least once.
+fn will_pass(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::IllegalGeneration
+                | Code::RebalanceInProgress
+                | Code::UnknownMemberId
+                | Code::State
+                | Code::AssignmentLost
+                | Code::NoOffset
+                | Code::WaitingForCoordinator
+                | Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::BrokerTransportFailure
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+        )
+    )
+}
+
+struct OnRebalance(Arc<Shared>);
+
+impl OnRebalance {
+    fn assign(&self, group: Group, partitions: &[(String, i32)]) -> Result<(), Error> {
+        let shared = &self.0;
+        let starts = shared.starts(group, partitions)?;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        let mut state = shared.lock();
+        for ((topic, partition), start) in partitions.iter().zip(starts) {
+            let key = (topic.clone(), *partition);
+            let bounded = shared.membership.offsets.until.is_some();
+            // What appeared after the ends were taken lies behind all of them.
+            let stop = bounded.then(|| shared.stops.get(&key).copied().unwrap_or(start));
+            state.progress.add(topic, *partition, start, stop);
+            // Where a partition begins is pinned by the first commit, so that nobody
+            // who gets it later begins somewhere else.
+            state.held.insert(key, Some(start));
+            list.add_partition_offset(topic, *partition, Offset::Offset(start))
+                .map_err(|error| Error::other("begin to read", error))?;
+        }
+        state.assigned = true;
+        drop(state);
+        group
+            .assign(&list)
+            .map_err(|error| Error::other("take the partitions over", error))
+    }
+}
+
+impl Rebalance for OnRebalance {
+    fn assigned(&self, group: &Group, partitions: &[(String, i32)]) {
+        if let Err(error) = self.assign(*group, partitions) {
+            self.0.lock().failure.get_or_insert(error);
+        }
+    }
+
+    fn revoked(&self, group: &Group, partitions: &[(String, i32)]) {
+        let shared = &self.0;
+        let closing = shared.lock().closing;
+        if !closing && !group.assignment_lost() {
+            (shared.drain)();
+            if let Err(error) = shared.commit() {
+                shared.lock().failure.get_or_insert(error);
+            }
+        }
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        let mut state = shared.lock();
+        for (topic, partition) in partitions {
+            state.progress.remove(topic, *partition);
+            state.held.remove(&(topic.clone(), *partition));
+            list.add_partition(topic, *partition);
+        }
+        drop(state);
+        if let Err(error) = group.unassign(&list) {
+            tracing::warn!(target: "librdkafka", "unassign: {error}");
+        }
+    }
+}

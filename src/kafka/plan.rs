@@ -1,0 +1,189 @@
+//! Which partitions are read, and from where to where.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::client::{Client, Lookup, TopicMetadata};
+use super::error::Error;
+use super::offset_spec::{Known, OffsetSpec, Start, Stop};
+
+/// The topics a user names: names, or patterns that begin with `^`.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    names: Vec<String>,
+    patterns: Vec<Regex>,
+}
+
+impl Topics {
+    /// Reads names and patterns as they were typed.
+    pub fn new(topics: &[String]) -> Result<Self, regex::Error> {
+        let mut read = Self {
+            names: Vec::new(),
+            patterns: Vec::new(),
+        };
+        for topic in topics {
+            if topic.starts_with('^') {
+                read.patterns.push(Regex::new(topic)?);
+            } else if !read.names.contains(topic) {
+                read.names.push(topic.clone());
+            }
+        }
+        Ok(read)
+    }
+
+    /// As librdkafka subscribes to them.
+    pub(super) fn subscriptions(&self) -> impl Iterator<Item = &str> {
+        let patterns = self.patterns.iter().map(Regex::as_str);
+        self.names.iter().map(String::as_str).chain(patterns)
+    }
+
+    /// Whether the user named this very topic.
+    pub(super) fn names(&self, topic: &str) -> bool {
+        self.names.iter().any(|name| name == topic)
+    }
+
+    /// The topics there are just now; a named one that is missing is an error.
+    pub(super) fn find(&self, client: &Client) -> Result<Vec<TopicMetadata>, Error> {
+        if self.patterns.is_empty() {
+            return self.names.iter().map(|name| client.topic(name)).collect();
+        }
+        let all = client.topics()?;
+        let missing = self
+            .names
+            .iter()
+            .find(|name| !all.iter().any(|topic| topic.name == **name));
+        if let Some(missing) = missing {
+            return Err(Error::UnknownTopic(missing.clone()));
+        }
+        Ok(all
+            .into_iter()
+            .filter(|topic| {
+                self.names(&topic.name)
+                    || self
+                        .patterns
+                        .iter()
+                        .any(|pattern| pattern.is_match(&topic.name))
+            })
+            .collect())
+    }
+
+    /// A pattern that matched nothing is worth a word when nothing can match later.
+    pub(super) fn first_pattern(&self) -> Option<&str> {
+        self.patterns.first().map(Regex::as_str)
+    }
+}
+
+/// From where to where one partition is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) start: i64,
+    pub(super) stop: Option<i64>,
+    /// A window left earlier offsets out.
+    pub(super) cut: bool,
+}
+
+impl Range {
+    /// Keeps the last `window` offsets of a range that has an end.
+    pub(super) fn narrow(&mut self, window: u64) {
+        let start = self.stop.map(|stop| stop.saturating_sub_unsigned(window));
+        if let Some(start) = start.filter(|start| *start > self.start) {
+            self.start = start;
+            self.cut = true;
+        }
+    }
+}
+
+/// The partitions of `topics`, or those of `only` that each must have.
+pub(super) fn partitions(
+    topics: &[TopicMetadata],
+    only: &[i32],
+) -> Result<Vec<(String, i32)>, Error> {
+    let mut found = Vec::new();
+    for topic in topics {
+        if let Some(&partition) = only.iter().find(|only| **only >= topic.partitions) {
+            return Err(Error::UnknownPartition {
+                topic: topic.name.clone(),
+                partition,
+                last: topic.partitions - 1,
+            });
+        }
+        found.extend(
+            (0..topic.partitions)
+                .filter(|partition| only.is_empty() || only.contains(partition))
+                .map(|partition| (topic.name.clone(), partition)),
+        );
+    }
+    Ok(found)
+}
+
+/// Asks where `spec` begins and ends in each of `partitions`; all ends are of one moment.
+///
+/// Four requests to each broker at most, however many partitions there are.
+pub(super) fn ranges(
+    client: &Client,
+    partitions: &[(String, i32)],
+    spec: &OffsetSpec,
+) -> Result<Vec<Range>, Error> {
+    let highs = client.offsets(partitions, Lookup::End)?;
+    let lows = client.offsets(partitions, Lookup::Beginning)?;
+    let at = |time: Option<jiff::Timestamp>| {
+        time.map(|time| {
+            if client.is_built_in_broker() {
+                return Err(Error::NotOnBuiltInBroker("look up offsets by time"));
+            }
+            client.offsets(partitions, Lookup::Time(time.as_millisecond()))
+        })
+        .transpose()
+    };
+    let from_times = at(match spec.from {
+        Some(Start::Time(time)) => Some(time),
+        _ => None,
+    })?;
+    let until_times = at(match spec.until {
+        Some(Stop::Time(time)) => Some(time),
+        _ => None,
+    })?;
+    let found = |offsets: &Option<Vec<i64>>, index: usize| {
+        offsets
+            .as_ref()
+            .map(|offsets| offsets[index])
+            .filter(|offset| *offset >= 0)
+    };
+    Ok(partitions
+        .iter()
+        .enumerate()
+        .map(|(index, (topic, partition))| {
+            let span = spec.resolve(&Known {
+                low: lows[index],
+                high: highs[index],
+                from_time: found(&from_times, index),
+                until_time: found(&until_times, index),
+                stored: None,
+            });
+            Range {
+                topic: topic.clone(),
+                partition: *partition,
+                start: span.start,
+                stop: span.stop,
+                cut: false,
+            }
+        })
+        .collect())
+}
+
+/// The partitions of `now` that `before` lacks; updates `before`.
+pub(super) fn added(
+    before: &mut BTreeMap<String, i32>,
+    now: &[TopicMetadata],
+) -> Vec<(String, i32)> {
+    let mut added = Vec::new();
+    for topic in now {
+        let known = before.entry(topic.name.clone()).or_insert(0);
+        added.extend((*known..topic.partitions).map(|partition| (topic.name.clone(), partition)));
+        *known = topic.partitions.max(*known);
+    }
+    added
+}

@@ -1,0 +1,380 @@
+//! Sends records and reports the fate of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::client::{Client, Cluster};
+use super::error::{Cause, Error};
+use super::ffi::{self, Role, Transaction};
+use crate::record::Header;
+
+pub(super) use super::ffi::Delivery;
+
+/// Kafka's default for a topic's `max.message.bytes`, which bounds a whole batch.
+const DEFAULT_TOPIC_LIMIT: usize = 1_048_588;
+
+/// What a batch may hold at most: librdkafka's default `batch.size`.
+const BATCH: usize = 1_000_000;
+
+/// Settings of producers that a user's properties override.
+///
+/// `murmur2_random` is Java's partitioner: the same key lands on the same
+/// partition. The queue bounds memory: a record waits in it until acknowledged.
+pub const DEFAULTS: [(&str, &str); 7] = [
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    ("partitioner", "murmur2_random"),
+    ("compression.codec", "lz4"),
+    ("queue.buffering.max.kbytes", "16384"),
+    ("queue.buffering.max.messages", "50000"),
+    ("topic.metadata.propagation.max.ms", "5000"),
+];
+
+/// How a producer is to behave.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `all`, `1` or `0`; anything but `all` gives up idempotence.
+    pub acks: Option<String>,
+    /// A codec's name.
+    pub compression: Option<String>,
+    /// How long a record may wait for its acknowledgement.
+    pub delivery_timeout: Duration,
+    /// How long a batch waits for company; zero for a single record.
+    pub linger: Duration,
+    /// The id under which all records are one transaction.
+    pub transactional_id: Option<String>,
+}
+
+/// One record to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// `None` leaves the choice to the partitioner.
+    pub partition: Option<i32>,
+    /// Milliseconds since the epoch; `None` is now.
+    pub timestamp: Option<i64>,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    pub headers: &'a [Header<'a>],
+}
+
+/// How one record fared.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// The number that [`Producer::send`] was given.
+    pub slot: usize,
+    pub result: Result<Acknowledged, Refusal>,
+    /// From sending to the acknowledgement.
+    pub latency: Duration,
+}
+
+/// Where an acknowledged record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub partition: i32,
+    /// -1 when `acks` is 0.
+    pub offset: i64,
+    /// Milliseconds since the epoch.
+    pub timestamp: i64,
+}
+
+/// Why a record was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: Code,
+    /// The log may hold the record all the same.
+    pub maybe_persisted: bool,
+}
+
+impl Refusal {
+    /// Kafka's name for it, such as `MSG_SIZE_TOO_LARGE`.
+    pub fn name(self) -> &'static str {
+        ffi::name(self.code)
+    }
+
+    /// librdkafka's words for it.
+    pub fn text(self) -> String {
+        Cause::from(self.code).to_string()
+    }
+}
+
+/// Why a record was not taken.
+#[derive(Clone, Debug)]
+pub enum NotTaken {
+    /// The queue is full: serve, then send the same record again.
+    QueueFull,
+    /// The topic lacks the partition that the record asks for.
+    UnknownPartition { partitions: i32 },
+    /// This record cannot be sent.
+    Refused(Refusal),
+    /// No record can be sent to this topic.
+    Topic(Error),
+    /// The producer cannot go on.
+    Fatal(Error),
+}
+
+/// A producer, or several where topics take batches of different sizes.
+pub struct Producer {
+    cluster: Cluster,
+    settings: Settings,
+    /// One client for each limit on a batch, in bytes.
+    clients: Vec<(usize, Arc<Client>)>,
+    routes: HashMap<String, Result<Route, Error>>,
+    in_flight: usize,
+    /// Reports that came while something else was asked.
+    early: Vec<Delivery>,
+}
+
+struct Route {
+    client: Arc<Client>,
+    topic: ffi::Topic,
+    partitions: i32,
+}
+
+impl Producer {
+    /// Makes a producer; connects when it meets its first topic.
+    pub fn new(cluster: Cluster, settings: Settings) -> Result<Self, Error> {
+        let mut producer = Self {
+            cluster,
+            settings,
+            clients: Vec::new(),
+            routes: HashMap::new(),
+            in_flight: 0,
+            early: Vec::new(),
+        };
+        producer.client(DEFAULT_TOPIC_LIMIT)?;
+        Ok(producer)
+    }
+
+    /// The client whose batches stay within `limit` bytes.
+    fn client(&mut self, limit: usize) -> Result<Arc<Client>, Error> {
+        if let Some((_, client)) = self.clients.iter().find(|(known, _)| *known == limit) {
+            return Ok(client.clone());
+        }
+        let settings = &self.settings;
+        let timeout = settings.delivery_timeout.as_millis().to_string();
+        let linger = settings.linger.as_millis().to_string();
+        let (batch, limit_text) = (limit.min(BATCH).to_string(), limit.to_string());
+        let mut defaults = DEFAULTS.to_vec();
+        defaults.extend([
+            ("message.timeout.ms", timeout.as_str()),
+            ("linger.ms", linger.as_str()),
+            ("batch.size", batch.as_str()),
+            ("message.max.bytes", limit_text.as_str()),
+        ]);
+        let mut fixed = Vec::new();
+        if let Some(codec) = &settings.compression {
+            fixed.push(("compression.codec", codec.as_str()));
+        }
+        if let Some(acks) = settings.acks.as_deref().filter(|acks| *acks != "all") {
+            fixed.extend([("acks", acks), ("enable.idempotence", "false")]);
+        }
+        if let Some(id) = &settings.transactional_id {
+            // The longest that a broker allows unless told otherwise: input may be slow.
+            defaults.push(("transaction.timeout.ms", "900000"));
+            fixed.push(("transactional.id", id));
+        }
+        let client = Client::new(&self.cluster, Role::Producer, &defaults, &fixed)?;
+        self.clients.push((limit, client.clone()));
+        Ok(client)
+    }
+
+    /// Finds out about `topic`, and with `ask_limit` how large its batches may be.
+    ///
+    /// A client asks for its idempotent producer id when metadata arrives from a
+    /// broker that counts as connected already, else only half a second later: the
+    /// second of two requests finds it connected.
+    pub fn prepare(&mut self, topic: &str, ask_limit: bool) -> Result<(), Error> {
+        if let Some(route) = self.routes.get(topic) {
+            return route.as_ref().map(|_| ()).map_err(Error::clone);
+        }
+        let first = self.routes.is_empty();
+        let route = self.route(topic, ask_limit, first);
+        let told = route.as_ref().map(|_| ()).map_err(Error::clone);
+        // Nothing is concluded about a topic from a connection that failed.
+        if !matches!(route, Err(Error::Unreachable { .. })) {
+            self.routes.insert(topic.to_owned(), route);
+        }
+        told
+    }
+
+    fn route(&mut self, topic: &str, ask_limit: bool, first: bool) -> Result<Route, Error> {
+        let mut client = self.clients[0].1.clone();
+        let mut metadata = client.topic(topic)?;
+        if first {
+            metadata = client.topic(topic)?;
+        }
+        let chosen = self.cluster.properties.contains_key("message.max.bytes");
+        if ask_limit && !chosen && !client.is_built_in_broker() {
+            let limit = ffi::topic_setting(
+                &client.native,
+                &[topic],
+                "max.message.bytes",
+                Duration::from_secs(1),
+            )
+            .into_iter()
+            .find_map(|(_, limit)| limit.parse().ok())
+            .unwrap_or(DEFAULT_TOPIC_LIMIT);
+            let in_transaction = self.settings.transactional_id.is_some();
+            if limit != DEFAULT_TOPIC_LIMIT && in_transaction && first {
+                // A transaction belongs to one client, so its first topic decides.
+                self.clients.clear();
+                client = self.client(limit)?;
+                client.topic(topic)?;
+            } else if !in_transaction {
+                client = self.client(limit)?;
+            }
+        }
+        let handle = ffi::Topic::new(&client.native, topic)
+            .map_err(|error| Error::other(format!("use topic `{topic}`"), error))?;
+        Ok(Route {
+            client,
+            topic: handle,
+            partitions: metadata.partitions,
+        })
+    }
+
+    /// Takes `record`; its [`Report`] will carry `slot`.
+    pub fn send(
+        &mut self,
+        topic: &str,
+        record: &Outgoing<'_>,
+        slot: usize,
+    ) -> Result<(), NotTaken> {
+        if !self.routes.contains_key(topic) {
+            self.prepare(topic, true).map_err(|error| match error {
+                Error::Unreachable { .. } => NotTaken::Fatal(error),
+                error => NotTaken::Topic(error),
+            })?;
+        }
+        let route = match &self.routes[topic] {
+            Ok(route) => route,
+            Err(error) => return Err(NotTaken::Topic(error.clone())),
+        };
+        if let Some(partition) = record.partition
+            && partition >= route.partitions
+        {
+            return Err(NotTaken::UnknownPartition {
+                partitions: route.partitions,
+            });
+        }
+        let native = ffi::Outgoing {
+            partition: record.partition,
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
+        match ffi::produce(&route.client.native, &route.topic, &native, slot) {
+            Ok(()) => {
+                self.in_flight += 1;
+                Ok(())
+            }
+            Err(Code::QueueFull) => Err(NotTaken::QueueFull),
+            Err(Code::Fatal) => Err(NotTaken::Fatal(
+                route
+                    .client
+                    .decided()
+                    .unwrap_or_else(|| Error::other("go on sending", Code::Fatal)),
+            )),
+            Err(code) => Err(NotTaken::Refused(Refusal {
+                code,
+                maybe_persisted: false,
+            })),
+        }
+    }
+
+    /// Records sent and not yet reported.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Hands on the reports there are; waits up to `timeout` for the first.
+    pub fn serve(&mut self, timeout: Duration, mut report: impl FnMut(Report)) {
+        let mut timeout = timeout / u32::try_from(self.clients.len()).unwrap_or(1);
+        let in_flight = &mut self.in_flight;
+        let mut hand_on = |delivery: Delivery| {
+            *in_flight -= 1;
+            report(Report {
+                slot: delivery.slot,
+                latency: delivery.latency,
+                result: match delivery.result {
+                    Ok(()) => Ok(Acknowledged {
+                        partition: delivery.partition,
+                        offset: delivery.offset,
+                        timestamp: delivery.timestamp,
+                    }),
+                    Err(code) => Err(Refusal {
+                        code,
+                        maybe_persisted: delivery.maybe_persisted,
+                    }),
+                },
+            });
+        };
+        for (_, client) in &self.clients {
+            client.take_early(&mut self.early);
+            if !self.early.is_empty() {
+                timeout = Duration::ZERO;
+            }
+            self.early.drain(..).for_each(&mut hand_on);
+            client.serve(timeout, &mut hand_on);
+        }
+    }
+
+    /// Why nothing more can be sent, if so.
+    pub fn decided(&self) -> Option<Error> {
+        self.clients.iter().find_map(|(_, client)| client.decided())
+    }
+
+    /// What last went wrong on a connection, in librdkafka's words.
+    pub fn trouble(&self) -> Option<String> {
+        self.clients.iter().find_map(|(_, client)| client.trouble())
+    }
+
+    /// Gives up what was sent and not acknowledged; the reports of it still come.
+    pub fn purge(&self) {
+        for (_, client) in &self.clients {
+            ffi::purge(&client.native);
+        }
+    }
+
+    /// Begins the transaction that everything sent from now on belongs to.
+    pub fn begin_transaction(&mut self) -> Result<(), Error> {
+        self.transact(Transaction::Init, "begin a transaction")?;
+        self.transact(Transaction::Begin, "begin a transaction")
+    }
+
+    /// Ends the transaction: all of it becomes visible at once. Everything must be acknowledged.
+    pub fn commit_transaction(&mut self) -> Result<(), Error> {
+        self.transact(Transaction::Commit, "commit the transaction")
+    }
+
+    /// Ends the transaction: none of it ever becomes visible.
+    pub fn abort_transaction(&mut self) -> Result<(), Error> {
+        self.transact(Transaction::Abort, "abort the transaction")
+    }
+
+    /// Takes one step, which librdkafka does in the background while events are served here.
+    fn transact(&mut self, step: Transaction, what: &str) -> Result<(), Error> {
+        let client = self.clients[0].1.clone();
+        let timeout = Duration::from_secs(30);
+        let asked = client.clone();
+        let worker =
+            std::thread::spawn(move || ffi::transaction(&asked.native, step, timeout));
+        let start = Instant::now();
+        while !worker.is_finished() {
+            client.serve_keeping(Duration::from_millis(5));
+            if start.elapsed() > super::CONNECT_TIMEOUT
+                && let Some(error) = client.decided()
+            {
+                return Err(error);
+            }
+        }
+        worker
+            .join()
+            .unwrap_or(Ok(()))
+            .map_err(|error| Error::other(what, error))
+    }
+}

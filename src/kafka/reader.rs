@@ -1,0 +1,247 @@
+//! Reads partitions alone: joins no group, commits nothing, leaves no trace.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::client::{Client, Cluster, TopicMetadata};
+use super::error::Error;
+use super::ffi::{self, Messages, Queue, Role};
+use super::offset_spec::OffsetSpec;
+use super::plan::{self, Range, Topics};
+use super::progress::Progress;
+use super::{Notice, Source, Step, consume};
+
+/// Where an alone reader begins and what it does at the end.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    pub topics: Topics,
+    /// These partitions of each topic; all when empty.
+    pub partitions: Vec<i32>,
+    pub offsets: OffsetSpec,
+    /// At most so many of the last offsets of each partition.
+    pub window: Option<u64>,
+}
+
+/// A reader of partitions that it chose itself.
+///
+/// Uses librdkafka's simple consumer, as kcat does: its other one looks for the group's
+/// coordinator even when it only reads, for which the cluster makes its offsets topic,
+/// and which takes an access to a group that nobody asked for.
+pub struct Reader {
+    client: Arc<Client>,
+    queue: Queue,
+    topics: HashMap<String, ffi::Topic>,
+    progress: Progress,
+    selection: Selection,
+    ranges: Vec<Range>,
+    notices: Vec<Notice>,
+    changes: Option<Receiver<Vec<(String, i32)>>>,
+    announced_trouble: bool,
+}
+
+impl Reader {
+    /// Connects, decides where each partition begins and ends, and starts to fetch.
+    pub fn new(cluster: &Cluster, selection: Selection) -> Result<Self, Error> {
+        let bounded = selection.offsets.until.is_some();
+        let mut reader = Self::connect(cluster, selection, bounded)?;
+        let topics = reader.selection.topics.find(&reader.client)?;
+        if topics.is_empty() && bounded {
+            let pattern = reader.selection.topics.first_pattern().unwrap_or_default();
+            return Err(Error::NoMatchingTopic(pattern.to_owned()));
+        }
+        let partitions = plan::partitions(&topics, &reader.selection.partitions)?;
+        reader.ranges = plan::ranges(&reader.client, &partitions, &reader.selection.offsets)?;
+        if let Some(window) = reader.selection.window {
+            for range in &mut reader.ranges {
+                range.narrow(window);
+            }
+        }
+        reader.start_all()?;
+        if !bounded {
+            reader.watch(topics);
+        }
+        Ok(reader)
+    }
+
+    /// Follows on where an earlier reader of the same selection was to stop.
+    pub fn resume(cluster: &Cluster, earlier: &Self) -> Result<Self, Error> {
+        let mut reader = Self::connect(cluster, earlier.selection.clone(), false)?;
+        let topics = reader.selection.topics.find(&reader.client)?;
+        reader.ranges = earlier
+            .ranges
+            .iter()
+            .map(|range| Range {
+                start: range.stop.unwrap_or(range.start),
+                stop: None,
+                cut: false,
+                ..range.clone()
+            })
+            .collect();
+        reader.start_all()?;
+        reader.watch(topics);
+        Ok(reader)
+    }
+
+    fn connect(cluster: &Cluster, selection: Selection, bounded: bool) -> Result<Self, Error> {
+        let client = Client::new(cluster, Role::Reader, &defaults(bounded), &fixed(bounded))?;
+        Ok(Self {
+            queue: Queue::new(&client.native),
+            client,
+            topics: HashMap::new(),
+            progress: Progress::default(),
+            selection,
+            ranges: Vec::new(),
+            notices: Vec::new(),
+            changes: None,
+            announced_trouble: false,
+        })
+    }
+
+    /// The partitions of which the window left earlier offsets out.
+    pub fn cut_partitions(&self) -> impl Iterator<Item = (&str, i32)> {
+        let cut = self.ranges.iter().filter(|range| range.cut);
+        cut.map(|range| (range.topic.as_str(), range.partition))
+    }
+
+    fn start_all(&mut self) -> Result<(), Error> {
+        for range in self.ranges.clone() {
+            self.start(&range)?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, range: &Range) -> Result<(), Error> {
+        self.progress
+            .add(&range.topic, range.partition, range.start, range.stop);
+        if range.stop.is_some_and(|stop| range.start >= stop) {
+            return Ok(());
+        }
+        let failed = |error| Error::other(format!("read topic `{}`", range.topic), error);
+        if !self.topics.contains_key(&range.topic) {
+            let topic = ffi::Topic::new(&self.client.native, &range.topic).map_err(failed)?;
+            self.topics.insert(range.topic.clone(), topic);
+        }
+        self.topics[&range.topic]
+            .start(range.partition, range.start, &self.queue)
+            .map_err(failed)
+    }
+
+    /// Looks for partitions and topics that appear while we follow.
+    fn watch(&mut self, topics: Vec<TopicMetadata>) {
+        let mut known = BTreeMap::new();
+        plan::added(&mut known, &topics);
+        let (sender, receiver): (Sender<Vec<_>>, _) = channel();
+        let (client, wanted) = (self.client.clone(), self.selection.topics.clone());
+        let only = self.selection.partitions.clone();
+        let watching = thread::Builder::new().name("topics".into()).spawn(move || {
+            loop {
+                thread::sleep(Duration::from_secs(3));
+                // A named topic that is gone is reported by the fetches.
+                let Ok(now) = wanted.find(&client) else {
+                    continue;
+                };
+                let mut added = plan::added(&mut known, &now);
+                added.retain(|(_, partition)| only.is_empty() || only.contains(partition));
+                if !added.is_empty() && sender.send(added).is_err() {
+                    return;
+                }
+            }
+        });
+        self.changes = watching.is_ok().then_some(receiver);
+    }
+
+    /// Follows what appeared from its beginning, so that nothing in it is missed.
+    fn follow_changes(&mut self) -> Result<(), Error> {
+        let Some(changes) = &self.changes else {
+            return Ok(());
+        };
+        let added: Vec<_> = changes.try_iter().flatten().collect();
+        for (topic, partition) in added {
+            self.notices.push(Notice::Followed {
+                topic: topic.clone(),
+                partition,
+            });
+            self.start(&Range {
+                topic,
+                partition,
+                start: 0,
+                stop: None,
+                cut: false,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn defaults(bounded: bool) -> Vec<(&'static str, &'static str)> {
+    let mut defaults = consume::DEFAULTS.to_vec();
+    if bounded {
+        // The end of a log that ends in transaction markers is only told by an
+        // empty fetch, for which the broker waits half a second by default.
+        defaults.push(("fetch.wait.max.ms", "20"));
+    }
+    defaults
+}
+
+pub(super) fn fixed(bounded: bool) -> Vec<(&'static str, &'static str)> {
+    let mut fixed = consume::FIXED.to_vec();
+    fixed.push((
+        "enable.partition.eof",
+        if bounded { "true" } else { "false" },
+    ));
+    fixed
+}
+
+impl Source for Reader {
+    fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error> {
+        self.follow_changes()?;
+        if self.progress.is_done() && self.changes.is_none() {
+            return Ok(Step::End);
+        }
+        consume::take(&self.queue, batch, timeout);
+        self.client.serve_keeping(Duration::ZERO);
+        let topics = &self.topics;
+        let seek = |topic: &str, partition, offset| {
+            topics[topic]
+                .seek(partition, offset)
+                .map_err(|error| Error::other(format!("read topic `{topic}`"), error))
+        };
+        let sorted = consume::sort_out(
+            &self.client,
+            batch,
+            &mut self.progress,
+            seek,
+            &mut self.notices,
+        );
+        match sorted {
+            // A topic that only a pattern matched may go without ending the run.
+            Err(Error::TopicDeleted(topic)) if !self.selection.topics.names(&topic) => {
+                self.progress.remove_topic(&topic);
+                self.notices.push(Notice::Gone { topic });
+            }
+            other => other?,
+        }
+        let step = match consume::step(batch, &self.progress) {
+            Step::End if self.changes.is_some() => Step::Idle,
+            step => step,
+        };
+        consume::watch_connection(
+            &self.client,
+            &step,
+            &mut self.announced_trouble,
+            &mut self.notices,
+        )?;
+        Ok(step)
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}

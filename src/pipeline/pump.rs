@@ -1,0 +1,279 @@
+//! Moves records from a source to a sink, and keeps the order of promises: what is
+//! reported as finished has been flushed before.
+//!
+//! The source runs on a thread of its own; filter, limit and sink on the caller's.
+//! Between them wait two batches at most.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::kafka::{Commits, Error, Messages, Notice, Source, Step};
+use crate::pipeline::filter::Filter;
+use crate::record::Record;
+use crate::stop::Stop;
+
+/// How often a waiting thread looks whether it is to stop.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How often what is written is flushed and reported as finished.
+const FINISH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a sink may take to write out the rest when the run is interrupted.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a source waits for the sink before it gives partitions up.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where records go. A closed pipe is an error of that kind; the pump makes it an end.
+pub trait Sink {
+    /// Takes one record.
+    fn write(&mut self, record: &Record<'_>) -> io::Result<()>;
+    /// No more records just now: what was taken should move on.
+    fn end_batch(&mut self) -> io::Result<()>;
+    /// Waits until all that was taken is written, or `until`; says whether it is.
+    fn flush(&mut self, until: Option<Instant>) -> io::Result<bool>;
+}
+
+/// What a source sends to the pump.
+pub enum Flow {
+    Batch(Messages),
+    Notices(Vec<Notice>),
+    /// Finish all that came before, then answer.
+    Drain(Sender<()>),
+    End(Result<(), Error>),
+}
+
+/// Asks the pump to finish what it has; see [`crate::kafka::Member::join`].
+pub fn drain(flow: SyncSender<Flow>) -> impl Fn() + Send + Sync + 'static {
+    move || {
+        let (done, is_done) = channel();
+        if flow.send(Flow::Drain(done)).is_ok() {
+            let _ = is_done.recv_timeout(HANDOVER_TIMEOUT);
+        }
+    }
+}
+
+/// The channel between a source and the pump.
+pub fn channel_of_batches() -> (SyncSender<Flow>, Receiver<Flow>) {
+    sync_channel(2)
+}
+
+/// A source at work on its thread.
+pub struct Running<S> {
+    thread: JoinHandle<S>,
+    stop: Stop,
+}
+
+impl<S: Source + Send + 'static> Running<S> {
+    /// Starts to move batches from `source` into `flow`.
+    pub fn start(mut source: S, flow: SyncSender<Flow>) -> io::Result<Self> {
+        let stop = Stop::default();
+        let told = stop.clone();
+        let thread = thread::Builder::new().name("source".into()).spawn(move || {
+            let end = loop {
+                if told.is_asked() {
+                    return source;
+                }
+                let mut batch = Messages::default();
+                let step = source.next(&mut batch, GLANCE);
+                let notices = source.notices();
+                if !notices.is_empty() && flow.send(Flow::Notices(notices)).is_err() {
+                    return source;
+                }
+                match step {
+                    Ok(Step::Records) => {
+                        if flow.send(Flow::Batch(batch)).is_err() {
+                            return source;
+                        }
+                    }
+                    Ok(Step::Idle) => {}
+                    Ok(Step::End) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            let _ = flow.send(Flow::End(end));
+            source
+        })?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Stops the source and gives it back; whoever held the other end of its flow must have let go.
+    pub fn finish(self) -> Option<S> {
+        self.stop.ask();
+        self.thread.join().ok()
+    }
+}
+
+/// Why the pump came to its end.
+#[derive(Debug)]
+pub enum End {
+    /// The source has nothing more.
+    Source,
+    /// So many records as were asked for.
+    Limit,
+    /// Nothing came for as long as was allowed.
+    Idle,
+    /// Time is up.
+    Timeout,
+    /// Somebody asked.
+    Stopped,
+    /// The reader of our output went away.
+    ClosedPipe,
+    /// Reading failed.
+    Failed(Error),
+}
+
+/// Bounds of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// Records to write, after the filter.
+    pub limit: Option<u64>,
+    /// Without a record from Kafka for so long, the run ends.
+    pub idle: Option<Duration>,
+    /// The run ends after so long, whatever comes.
+    pub timeout: Option<Duration>,
+}
+
+/// One run of the pump.
+pub struct Pump<'a, S> {
+    pub flow: &'a Receiver<Flow>,
+    pub filter: &'a Filter,
+    pub bounds: Bounds,
+    pub sink: &'a mut S,
+    /// Where finished offsets are reported, in a group.
+    pub commits: Option<&'a Commits>,
+    pub stop: &'a Stop,
+    /// Is told what the user should know.
+    pub notice: &'a mut dyn FnMut(&Notice),
+    /// When the run began.
+    pub start: Instant,
+}
+
+impl<S: Sink> Pump<'_, S> {
+    /// Moves records until there is a reason to end; says which, and how many were written.
+    ///
+    /// Errors are those of the sink. In either case all that was written is flushed
+    /// and reported as finished, and nothing else is.
+    pub fn run(mut self) -> io::Result<(End, u64)> {
+        let mut written = 0;
+        let mut unreported = HashMap::new();
+        let end = self.pass(&mut written, &mut unreported);
+        let closed = |error: io::Error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ok(End::ClosedPipe),
+            _ => Err(error),
+        };
+        let end = end.or_else(closed)?;
+        let until = matches!(end, End::Stopped | End::Timeout)
+            .then(|| Instant::now() + DRAIN_TIMEOUT);
+        if matches!(end, End::ClosedPipe) {
+            return Ok((end, written));
+        }
+        match self.finish(&mut unreported, until) {
+            Ok(()) => Ok((end, written)),
+            Err(error) => Ok((closed(error)?, written)),
+        }
+    }
+
+    fn pass(
+        &mut self,
+        written: &mut u64,
+        unreported: &mut HashMap<(String, i32), i64>,
+    ) -> io::Result<End> {
+        if self.bounds.limit == Some(0) {
+            return Ok(End::Limit);
+        }
+        let mut last_record = Instant::now();
+        let mut last_finish = Instant::now();
+        loop {
+            if self.stop.is_asked() {
+                return Ok(End::Stopped);
+            }
+            if self.bounds.timeout.is_some_and(|most| self.start.elapsed() >= most) {
+                return Ok(End::Timeout);
+            }
+            match self.flow.recv_timeout(GLANCE) {
+                Ok(Flow::Batch(batch)) => {
+                    let limit_reached = self.write(&batch, written, unreported)?;
+                    self.sink.end_batch()?;
+                    if limit_reached {
+                        return Ok(End::Limit);
+                    }
+                    last_record = Instant::now();
+                }
+                Ok(Flow::Notices(notices)) => notices.iter().for_each(&mut *self.notice),
+                Ok(Flow::Drain(done)) => {
+                    self.finish(unreported, Some(Instant::now() + DRAIN_TIMEOUT))?;
+                    let _ = done.send(());
+                }
+                Ok(Flow::End(Ok(()))) => return Ok(End::Source),
+                Ok(Flow::End(Err(error))) => return Ok(End::Failed(error)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(End::Source),
+            }
+            if self.bounds.idle.is_some_and(|most| last_record.elapsed() >= most) {
+                return Ok(End::Idle);
+            }
+            if !unreported.is_empty() && last_finish.elapsed() >= FINISH_INTERVAL {
+                self.finish(unreported, None)?;
+                last_finish = Instant::now();
+            }
+        }
+    }
+
+    /// Writes the records that the filter lets through; says whether the limit is reached.
+    fn write(
+        &mut self,
+        batch: &Messages,
+        written: &mut u64,
+        unreported: &mut HashMap<(String, i32), i64>,
+    ) -> io::Result<bool> {
+        let mut room = Vec::new();
+        let unfiltered = self.filter.is_empty();
+        // Records come in runs of one partition; only the last of a run is noted.
+        let mut run: Option<((&str, i32), i64)> = None;
+        let mut note = |run: Option<((&str, i32), i64)>| {
+            if let Some(((topic, partition), next)) = run {
+                unreported.insert((topic.to_owned(), partition), next);
+            }
+        };
+        let mut reached = false;
+        for message in batch.iter() {
+            let record = message.record(&mut room);
+            if unfiltered || self.filter.matches(&record) {
+                self.sink.write(&record)?;
+                *written += 1;
+                reached = self.bounds.limit == Some(*written);
+            }
+            if self.commits.is_some() {
+                let place = (message.topic(), message.partition());
+                if run.is_some_and(|(last, _)| last != place) {
+                    note(run.take());
+                }
+                run = Some((place, message.offset() + 1));
+            }
+            if reached {
+                break;
+            }
+        }
+        note(run);
+        Ok(reached)
+    }
+
+    /// Flushes what was written and reports it as finished; what is not flushed in time is not.
+    fn finish(
+        &mut self,
+        unreported: &mut HashMap<(String, i32), i64>,
+        until: Option<Instant>,
+    ) -> io::Result<()> {
+        self.sink.end_batch()?;
+        if self.sink.flush(until)?
+            && let Some(commits) = self.commits
+        {
+            commits.finished(unreported.drain());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! Where records go, when that is not Kafka.
+
+pub mod output;

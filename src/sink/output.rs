@@ -1,0 +1,195 @@
+//! Records on stdout: formatted here, written on a thread of its own, never twice buffered.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::pipeline::pump::Sink;
+use crate::record::{PayloadMode, Record, Template, encode};
+use crate::ui::pretty::Pretty;
+
+/// A chunk is handed to the writer when it holds so much.
+const CHUNK: usize = 512 * 1024;
+
+/// Chunks that may wait for the writer.
+const CHUNKS: usize = 2;
+
+/// What a record looks like.
+pub enum Format {
+    /// A record line.
+    Line(PayloadMode),
+    /// The value's bytes and a newline.
+    Values,
+    Template(Box<Template>),
+    /// For people, on a terminal.
+    Pretty(Box<Pretty>),
+}
+
+impl Format {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Line(mode) => encode(record, *mode, out),
+            Self::Values => {
+                out.extend_from_slice(record.value.unwrap_or_default());
+                out.push(b'\n');
+            }
+            Self::Template(template) => template.write(record, out),
+            Self::Pretty(pretty) => pretty.write(record, out),
+        }
+    }
+}
+
+/// A sink that writes each record as `format` says.
+pub struct Output {
+    format: Format,
+    chunk: Vec<u8>,
+    writer: Writer,
+}
+
+impl Output {
+    /// Writes to stdout.
+    pub fn stdout(format: Format) -> io::Result<Self> {
+        Ok(Self {
+            format,
+            chunk: Vec::new(),
+            writer: Writer::start(stdout()?)?,
+        })
+    }
+
+    /// Formats a record without writing it.
+    pub fn format(&mut self, record: &Record<'_>) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.format.write(record, &mut text);
+        text
+    }
+
+    /// Writes what [`Output::format`] made.
+    pub fn write_formatted(&mut self, text: &[u8]) -> io::Result<()> {
+        self.chunk.extend_from_slice(text);
+        self.hand_over_from(CHUNK)
+    }
+
+    fn hand_over_from(&mut self, size: usize) -> io::Result<()> {
+        if self.chunk.len() >= size {
+            let chunk = std::mem::take(&mut self.chunk);
+            self.chunk = self.writer.write(chunk)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Output {
+    fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.format.write(record, &mut self.chunk);
+        self.hand_over_from(CHUNK)
+    }
+
+    fn end_batch(&mut self) -> io::Result<()> {
+        self.hand_over_from(1)
+    }
+
+    fn flush(&mut self, until: Option<Instant>) -> io::Result<bool> {
+        self.hand_over_from(1)?;
+        self.writer.flush(until)
+    }
+}
+
+/// Stdout without a buffer of its own; a pipe is made larger where that is allowed.
+pub fn stdout() -> io::Result<File> {
+    let stdout: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1024 * 1024);
+    Ok(File::from(stdout))
+}
+
+/// Writes whole chunks on a thread, so that formatting goes on meanwhile.
+struct Writer {
+    chunks: SyncSender<Vec<u8>>,
+    /// Chunks that are written come back empty, to be filled again.
+    written: Receiver<io::Result<Vec<u8>>>,
+    outstanding: usize,
+}
+
+impl Writer {
+    fn start(mut file: File) -> io::Result<Self> {
+        let (chunks, to_write) = sync_channel::<Vec<u8>>(CHUNKS);
+        let (report, written) = sync_channel(CHUNKS + 2);
+        thread::Builder::new().name("write".into()).spawn(move || {
+            for mut chunk in to_write {
+                let result = write_all(&mut file, &chunk);
+                chunk.clear();
+                if report.send(result.map(|()| chunk)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self {
+            chunks,
+            written,
+            outstanding: 0,
+        })
+    }
+
+    /// Hands `chunk` over and gives an empty one back.
+    fn write(&mut self, chunk: Vec<u8>) -> io::Result<Vec<u8>> {
+        let mut spare = None;
+        while let Ok(written) = self.written.try_recv() {
+            self.outstanding -= 1;
+            spare = Some(written?);
+        }
+        if self.outstanding > CHUNKS {
+            spare = Some(self.wait(None)?.unwrap_or_default());
+        }
+        self.outstanding += 1;
+        self.chunks.send(chunk).map_err(|_| gone())?;
+        Ok(spare.unwrap_or_else(|| Vec::with_capacity(CHUNK + CHUNK / 4)))
+    }
+
+    fn flush(&mut self, until: Option<Instant>) -> io::Result<bool> {
+        while self.outstanding > 0 {
+            if self.wait(until)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits for one chunk to be written; `None` when that took too long.
+    fn wait(&mut self, until: Option<Instant>) -> io::Result<Option<Vec<u8>>> {
+        let left = until.map_or(Duration::MAX, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        match self.written.recv_timeout(left) {
+            Ok(written) => {
+                self.outstanding -= 1;
+                written.map(Some)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the writing thread ended")
+}
+
+/// Writes all of `bytes`, also where somebody made the pipe non-blocking.
+pub fn write_all(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                poll(&mut [PollFd::new(&*file, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

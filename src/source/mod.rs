@@ -1,0 +1,4 @@
+//! Where records come from, when that is not Kafka.
+
+pub mod lines;
+pub mod parsed;

@@ -1,0 +1,70 @@
+//! Why and when a run is asked to stop.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Asked of every loop that waits; clones share one state.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The signal that came; 0 while none has.
+    signal: AtomicI32,
+    asked: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Turns the first interrupt, termination or hang-up into a request to stop;
+    /// the second ends the process at once.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let stop = Self::default();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let told = stop.clone();
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for signal in signals.forever() {
+                    let first = told.0.signal.swap(signal, Ordering::SeqCst) == 0;
+                    if !first {
+                        crate::exit::leave(crate::exit::Outcome::Signal(signal));
+                    }
+                    told.ask();
+                }
+            })?;
+        Ok(stop)
+    }
+
+    /// Asks everything to come to its end.
+    pub fn ask(&self) {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Whether the run is to end.
+    pub fn is_asked(&self) -> bool {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The signal that asked, if one did.
+    pub fn signal(&self) -> Option<i32> {
+        Some(self.0.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+    }
+
+    /// Waits until the run is to end or `timeout` has passed; says whether it is to end.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked, _) = self
+            .0
+            .changed
+            .wait_timeout_while(asked, timeout, |asked| !*asked)
+            .unwrap_or_else(PoisonError::into_inner);
+        *asked
+    }
+}
