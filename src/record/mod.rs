@@ -4,6 +4,8 @@
 //! looks at one of them. The record line (see `docs/record-line.md`) is lossless:
 //! whatever `tail` prints, `send` turns back into the same bytes.
 
+pub mod template;
+
 /// One record as Kafka keeps it, borrowed from the batch that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {

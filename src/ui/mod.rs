@@ -1,3 +1,4 @@
 //! What reaches the user: stdout, status lines, errors.
 
+pub mod pretty;
 pub mod sanitize;

@@ -1,0 +1,273 @@
+//! A JSON pointer (RFC 6901), looked up while the JSON is read: nothing is built but what it names.
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use std::fmt;
+
+/// A path into a JSON value; the empty one names the whole.
+#[derive(Clone, Debug)]
+pub(super) struct Pointer(Vec<String>);
+
+impl Pointer {
+    /// Reads `/a/b~1c/0`; `None` when it neither is empty nor begins with `/`, or when a `~` is
+    /// followed by neither 0 nor 1.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Pointer(Vec::new()));
+        }
+        text.strip_prefix('/')?
+            .split('/')
+            .map(unescape)
+            .collect::<Option<_>>()
+            .map(Pointer)
+    }
+
+    /// Returns the JSON text of what the pointer names, the last where a name repeats; `None` when
+    /// nothing is there or `json` is not JSON to its end.
+    pub(super) fn find<'json>(&self, json: &'json str) -> Option<&'json str> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let found = Find(&self.0).deserialize(&mut deserializer).ok()?;
+        deserializer.end().ok()?;
+        found.map(RawValue::get)
+    }
+}
+
+fn unescape(token: &str) -> Option<String> {
+    let mut parts = token.split('~');
+    let mut unescaped = parts.next()?.to_owned();
+    for part in parts {
+        let (character, rest) = match part.as_bytes().first()? {
+            b'0' => ('~', &part[1..]),
+            b'1' => ('/', &part[1..]),
+            _ => return None,
+        };
+        unescaped.push(character);
+        unescaped.push_str(rest);
+    }
+    Some(unescaped)
+}
+
+/// Finds what a path names, below the value that is read next.
+struct Find<'path>(&'path [String]);
+
+impl<'de> DeserializeSeed<'de> for Find<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        match self.0 {
+            [] => serde::Deserialize::deserialize(deserializer).map(Some),
+            [token, rest @ ..] => deserializer.deserialize_any(Below { token, rest }),
+        }
+    }
+}
+
+struct Below<'path> {
+    token: &'path str,
+    rest: &'path [String],
+}
+
+impl<'de> Visitor<'de> for Below<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(wanted) = map.next_key_seed(IsToken(self.token))? {
+            if wanted {
+                found = map.next_value_seed(Find(self.rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        if let Some(index) = index(self.token) {
+            for _ in 0..index {
+                if sequence.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(None);
+                }
+            }
+            found = sequence.next_element_seed(Find(self.rest))?.flatten();
+        }
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
+
+    // A scalar has nothing below it.
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// An index into an array has no leading zeros (RFC 6901 §4); `-`, the element after the last, is
+/// never there.
+fn index(token: &str) -> Option<usize> {
+    let digits = token.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && (token == "0" || !token.starts_with('0'))).then(|| token.parse().ok())?
+}
+
+/// Reads a member's name and says whether it is the token, without keeping it.
+struct IsToken<'path>(&'path str);
+
+impl<'de> DeserializeSeed<'de> for IsToken<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsToken<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a member's name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn find<'json>(pointer: &str, json: &'json str) -> Option<&'json str> {
+        Pointer::parse(pointer).unwrap().find(json)
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_hold() {
+        let json = r#"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#;
+        for (pointer, expected) in [
+            ("", json),
+            ("/foo", r#"["bar","baz"]"#),
+            ("/foo/0", r#""bar""#),
+            ("/", "0"),
+            ("/a~1b", "1"),
+            ("/c%d", "2"),
+            ("/e^f", "3"),
+            ("/g|h", "4"),
+            ("/i\\j", "5"),
+            ("/k\"l", "6"),
+            ("/ ", "7"),
+            ("/m~0n", "8"),
+        ] {
+            assert_eq!(find(pointer, json), Some(expected), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is() {
+        let json = r#"{"a":[1,{"b":null}],"s":"x","t":true,"n":null,"f":1.5,"i":-1}"#;
+        assert_eq!(find("/a/1/b", json), Some("null"));
+        for pointer in [
+            "/b",
+            "/a/2",
+            "/a/-",
+            "/a/01",
+            "/a/+1",
+            "/a/b",
+            "/a/0/b",
+            "/a/1/b/c",
+            "/s/0",
+            "/t/0",
+            "/n/0",
+            "/f/0",
+            "/i/0",
+            "/a/99999999999999999999",
+            "/A",
+            "/a/",
+        ] {
+            assert_eq!(find(pointer, json), None, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_to_its_end_holds_nothing() {
+        for json in [
+            "",
+            "{",
+            r#"{"a":1"#,
+            r#"{"a":1}}"#,
+            r#"{"a":1} x"#,
+            r#"{"a":1,}"#,
+            r#"{"a":1,"b":nul}"#,
+        ] {
+            assert_eq!(find("/a", json), None, "{json}");
+        }
+        assert_eq!(find("/a", " {\"a\" : [1 , 2] } \n"), Some("[1 , 2]"));
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_name_counts_and_escaped_names_are_found() {
+        assert_eq!(find("/a", r#"{"a":1,"a":2}"#), Some("2"));
+        assert_eq!(find("/a/b", r#"{"a":{"b":1},"a":3}"#), None);
+        assert_eq!(find("/é", r#"{"\u00e9":1}"#), Some("1"));
+    }
+
+    #[test]
+    fn what_is_no_pointer_is_refused() {
+        for text in ["a", "a/b", "/~", "/~2", "/a~", "#/a"] {
+            assert!(Pointer::parse(text).is_none(), "{text}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a~/\"\\\\é]{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[ab01~/\"]{0,2}", inner, 0..4)
+                    .prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_whole_parse_finds(
+            value in any_json(), pointer in "(/([ab01\"]|~0|~1){0,2}){0,3}",
+        ) {
+            let json = value.to_string();
+            let found = find(&pointer, &json).map(|json| serde_json::from_str::<Value>(json).unwrap());
+            prop_assert_eq!(found.as_ref(), value.pointer(&pointer));
+        }
+    }
+}

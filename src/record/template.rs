@@ -1,0 +1,500 @@
+//! `-f`: records as text of one's own form, with kcat's letters.
+
+use std::io::Write;
+
+use data_encoding::{BASE64, Encoding, HEXLOWER};
+use jiff::Timestamp;
+use jiff::fmt::StdIoWrite;
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::TimeZone;
+
+use super::{Header, Record};
+
+/// A template, read once and written for every record.
+///
+/// | letter | writes | in braces |
+/// |---|---|---|
+/// | `%t` `%p` `%o` | topic, partition, offset | |
+/// | `%k` `%s` | key, value; nothing for null | `hex` `base64` |
+/// | `%K` `%S` | their length in bytes, -1 for null | |
+/// | `%R` | the length of the value as four bytes, big endian | |
+/// | `%T` or `%d` | timestamp in milliseconds, -1 for none | `RFC3339`, or strftime's letters |
+/// | `%h` | headers as `name=value,name=value`, `NULL` for null | a name: the value of the last so called |
+/// | `%%` | a percent sign | |
+///
+/// Escapes are `\n \t \r \0 \\ \xHH`. A brace right after a letter always opens a modifier; `\x7b`
+/// writes one. Letters, lengths and null are those of kcat 1.7 (its `format.c`), and as there
+/// nothing ends the line that the template does not write.
+#[derive(Clone, Debug)]
+pub struct Template {
+    segments: Vec<Segment>,
+    zone: TimeZone,
+}
+
+#[derive(Clone, Debug)]
+enum Segment {
+    Literal(Vec<u8>),
+    Topic,
+    Partition,
+    Offset,
+    Key(Option<Encoding>),
+    KeyLength,
+    Value(Option<Encoding>),
+    ValueLength,
+    ValueLengthBinary,
+    Millis,
+    Rfc3339,
+    Time(String),
+    Headers,
+    Header(Vec<u8>),
+}
+
+/// Why a text is no template. Positions count characters from 1.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// `%` before a letter that means nothing.
+    #[error("`%{letter}` at {position} means nothing: expected one of {LETTERS}")]
+    UnknownLetter {
+        /// What follows the `%`.
+        letter: char,
+        /// Of the `%`.
+        position: usize,
+    },
+    /// `%` at the end.
+    #[error("`%` at {position} lacks its letter: expected one of {LETTERS}")]
+    NoLetter {
+        /// Of the `%`.
+        position: usize,
+    },
+    /// Braces that the letter does not take.
+    #[error("`%{letter}{{{modifier}}}` at {position} means nothing: {}", accepted(*letter))]
+    UnknownModifier {
+        /// The letter before the braces.
+        letter: char,
+        /// What stands in the braces.
+        modifier: String,
+        /// Of the `%`.
+        position: usize,
+    },
+    /// A brace that is not closed.
+    #[error("`{{` at {position} is not closed")]
+    Unclosed {
+        /// Of the brace.
+        position: usize,
+    },
+    /// strftime's letters that cannot be written.
+    #[error("`{format}` at {position} is not a time format")]
+    TimeFormat {
+        /// What stands in the braces.
+        format: String,
+        /// Of the `%`.
+        position: usize,
+        /// What is wrong with it.
+        source: jiff::Error,
+    },
+    /// A backslash before something that it does not escape.
+    #[error("`\\` at {position} escapes nothing: expected one of \\n \\t \\r \\0 \\\\ \\xHH")]
+    UnknownEscape {
+        /// Of the backslash.
+        position: usize,
+    },
+}
+
+const LETTERS: &str = "%t %p %o %k %K %s %S %R %T %h %%";
+
+fn accepted(letter: char) -> &'static str {
+    match letter {
+        'k' | 's' => "expected `hex` or `base64`",
+        'T' | 'd' => "expected `RFC3339` or letters of strftime such as `%Y-%m-%d`",
+        _ => "it takes no modifier, and `\\x7b` writes a brace",
+    }
+}
+
+impl Template {
+    /// Reads a template; `zone` is that of times in strftime's letters, RFC 3339 is in UTC.
+    ///
+    /// # Errors
+    /// Every [`TemplateError`].
+    pub fn parse(text: &str, zone: TimeZone) -> Result<Self, TemplateError> {
+        let mut segments = Vec::new();
+        let mut literal = Vec::new();
+        let mut rest = text;
+        let position = |rest: &str| text[..text.len() - rest.len()].chars().count() + 1;
+        while let Some(character) = rest.chars().next() {
+            let after = &rest[character.len_utf8()..];
+            rest = match character {
+                '\\' => {
+                    let (byte, after) =
+                        parse_escape(after).ok_or_else(|| TemplateError::UnknownEscape {
+                            position: position(rest),
+                        })?;
+                    literal.push(byte);
+                    after
+                }
+                '%' if after.starts_with('%') => {
+                    literal.push(b'%');
+                    &after[1..]
+                }
+                '%' => {
+                    let position = position(rest);
+                    let letter = after
+                        .chars()
+                        .next()
+                        .ok_or(TemplateError::NoLetter { position })?;
+                    let after = &after[letter.len_utf8()..];
+                    let (modifier, after) = match after.strip_prefix('{') {
+                        None => (None, after),
+                        Some(inner) => {
+                            let (modifier, after) =
+                                inner.split_once('}').ok_or(TemplateError::Unclosed {
+                                    position: position + 2,
+                                })?;
+                            (Some(modifier), after)
+                        }
+                    };
+                    if !literal.is_empty() {
+                        segments.push(Segment::Literal(std::mem::take(&mut literal)));
+                    }
+                    segments.push(parse_segment(letter, modifier, position)?);
+                    after
+                }
+                _ => {
+                    literal.extend_from_slice(&rest.as_bytes()[..character.len_utf8()]);
+                    after
+                }
+            };
+        }
+        if !literal.is_empty() {
+            segments.push(Segment::Literal(literal));
+        }
+        Ok(Template { segments, zone })
+    }
+
+    /// Appends a record to `out`. A time beyond the calendar is written in milliseconds.
+    pub fn write(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(bytes) => out.extend_from_slice(bytes),
+                Segment::Topic => out.extend_from_slice(record.topic.as_bytes()),
+                Segment::Partition => write_number(record.partition.into(), out),
+                Segment::Offset => write_number(record.offset, out),
+                Segment::Key(encoding) => write_bytes(record.key, encoding.as_ref(), out),
+                Segment::KeyLength => write_number(length(record.key), out),
+                Segment::Value(encoding) => write_bytes(record.value, encoding.as_ref(), out),
+                Segment::ValueLength => write_number(length(record.value), out),
+                Segment::ValueLengthBinary => {
+                    // The protocol's lengths are 32 bits; kcat casts.
+                    let length = i32::try_from(length(record.value)).unwrap_or(i32::MAX);
+                    out.extend_from_slice(&length.to_be_bytes());
+                }
+                Segment::Millis => write_number(millis(record), out),
+                Segment::Rfc3339 => write_time(record, out, |time, out| {
+                    DateTimePrinter::new()
+                        .precision(Some(3))
+                        .print_timestamp(&time, StdIoWrite(out))
+                }),
+                Segment::Time(format) => write_time(record, out, |time, out| {
+                    let local = time.to_zoned(self.zone.clone());
+                    BrokenDownTime::from(&local).format(format, StdIoWrite(out))
+                }),
+                Segment::Headers => write_headers(record.headers, out),
+                Segment::Header(name) => {
+                    let header = record.headers.iter().rfind(|header| header.name == *name);
+                    write_bytes(header.and_then(|header| header.value), None, out);
+                }
+            }
+        }
+    }
+}
+
+fn parse_escape(text: &str) -> Option<(u8, &str)> {
+    let byte = match text.as_bytes().first()? {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'0' => 0,
+        b'\\' => b'\\',
+        b'x' => {
+            let digits = text.get(1..3)?;
+            // `from_str_radix` alone would take a sign.
+            let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            return is_hex.then_some((u8::from_str_radix(digits, 16).ok()?, &text[3..]));
+        }
+        _ => return None,
+    };
+    Some((byte, &text[1..]))
+}
+
+fn parse_segment(
+    letter: char,
+    modifier: Option<&str>,
+    position: usize,
+) -> Result<Segment, TemplateError> {
+    let encoding = match modifier {
+        Some("hex") => Some(HEXLOWER),
+        Some("base64") => Some(BASE64),
+        _ => None,
+    };
+    Ok(match (letter, modifier) {
+        ('k', _) if modifier.is_some() == encoding.is_some() => Segment::Key(encoding),
+        ('s', _) if modifier.is_some() == encoding.is_some() => Segment::Value(encoding),
+        ('t', None) => Segment::Topic,
+        ('p', None) => Segment::Partition,
+        ('o', None) => Segment::Offset,
+        ('K', None) => Segment::KeyLength,
+        ('S', None) => Segment::ValueLength,
+        ('R', None) => Segment::ValueLengthBinary,
+        ('T' | 'd', None) => Segment::Millis,
+        ('T' | 'd', Some(name)) if name.eq_ignore_ascii_case("rfc3339") => Segment::Rfc3339,
+        ('T' | 'd', Some(format)) if format.contains('%') => {
+            // Formats once, because jiff finds mistakes only then.
+            jiff::fmt::strtime::format(format, &Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC))
+                .map_err(|source| TemplateError::TimeFormat {
+                    format: format.into(),
+                    position,
+                    source,
+                })?;
+            Segment::Time(format.into())
+        }
+        ('h', None) => Segment::Headers,
+        ('h', Some(name)) => Segment::Header(name.into()),
+        ('k' | 's' | 't' | 'p' | 'o' | 'K' | 'S' | 'R' | 'T' | 'd', Some(modifier)) => {
+            return Err(TemplateError::UnknownModifier {
+                letter,
+                modifier: modifier.into(),
+                position,
+            });
+        }
+        _ => return Err(TemplateError::UnknownLetter { letter, position }),
+    })
+}
+
+fn length(bytes: Option<&[u8]>) -> i64 {
+    bytes.map_or(-1, |bytes| i64::try_from(bytes.len()).unwrap_or(i64::MAX))
+}
+
+fn millis(record: &Record<'_>) -> i64 {
+    record.timestamp.map_or(-1, |timestamp| timestamp.millis)
+}
+
+fn write_number(number: i64, out: &mut Vec<u8>) {
+    // Writing to a `Vec` does not fail.
+    let _ = write!(out, "{number}");
+}
+
+fn write_bytes(bytes: Option<&[u8]>, encoding: Option<&Encoding>, out: &mut Vec<u8>) {
+    let bytes = bytes.unwrap_or_default();
+    let Some(encoding) = encoding else {
+        out.extend_from_slice(bytes);
+        return;
+    };
+    let start = out.len();
+    out.resize(start + encoding.encode_len(bytes.len()), 0);
+    encoding.encode_mut(bytes, &mut out[start..]);
+}
+
+fn write_headers(headers: &[Header<'_>], out: &mut Vec<u8>) {
+    for (index, header) in headers.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(header.name);
+        out.push(b'=');
+        out.extend_from_slice(header.value.unwrap_or(b"NULL"));
+    }
+}
+
+fn write_time(
+    record: &Record<'_>,
+    out: &mut Vec<u8>,
+    print: impl Fn(Timestamp, &mut Vec<u8>) -> Result<(), jiff::Error>,
+) {
+    let start = out.len();
+    let printed = record
+        .timestamp
+        .and_then(|timestamp| Timestamp::from_millisecond(timestamp.millis).ok())
+        .is_some_and(|time| print(time, out).is_ok());
+    if !printed {
+        out.truncate(start);
+        write_number(millis(record), out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{self, TimestampKind};
+
+    const RECORD: Record<'_> = Record {
+        topic: "orders",
+        partition: 2,
+        offset: 4711,
+        timestamp: Some(record::Timestamp {
+            millis: 1_763_668_800_123,
+            kind: TimestampKind::Create,
+        }),
+        key: Some(b"u-17"),
+        value: Some(b"{\"id\":7}\xff"),
+        headers: &[
+            Header {
+                name: b"a",
+                value: Some(b"1"),
+            },
+            Header {
+                name: b"n",
+                value: None,
+            },
+            Header {
+                name: b"a",
+                value: Some(b"2"),
+            },
+            Header {
+                name: b"e",
+                value: Some(b""),
+            },
+        ],
+    };
+
+    fn written(template: &str, record: &Record<'_>) -> Vec<u8> {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let mut out = b"before".to_vec();
+        Template::parse(template, zone)
+            .unwrap()
+            .write(record, &mut out);
+        out.split_off(6)
+    }
+
+    #[test]
+    fn each_letter_writes_its_part() {
+        for (template, expected) in [
+            (
+                "%t [%p] at %o: %k\\n",
+                b"orders [2] at 4711: u-17\n".as_slice(),
+            ),
+            ("%s", b"{\"id\":7}\xff"),
+            ("%K,%S", b"4,9"),
+            ("%R%s", b"\0\0\0\x09{\"id\":7}\xff"),
+            ("%T %d", b"1763668800123 1763668800123"),
+            ("%h", b"a=1,n=NULL,a=2,e="),
+            ("%h{a}|%h{n}|%h{e}|%h{missing}", b"2|||"),
+            ("100%%", b"100%"),
+            ("%k{hex} %s{hex}", b"752d3137 7b226964223a377dff"),
+            ("%k{base64} %s{base64}", b"dS0xNw== eyJpZCI6N33/"),
+            (
+                "%T{RFC3339} %d{rfc3339}",
+                b"2025-11-20T20:00:00.123Z 2025-11-20T20:00:00.123Z",
+            ),
+            (
+                "%T{%Y-%m-%d %H:%M:%S%.3f %z}",
+                b"2025-11-20 22:00:00.123 +0200",
+            ),
+            ("\\t\\r\\0\\\\\\xfF\\x7b", b"\t\r\0\\\xff{"),
+            ("{\"k\":%o}", b"{\"k\":4711}"),
+            ("", b""),
+        ] {
+            assert_eq!(
+                written(template, &RECORD).escape_ascii().to_string(),
+                expected.escape_ascii().to_string(),
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn null_is_written_as_kcat_does() {
+        let record = Record {
+            timestamp: None,
+            key: None,
+            value: None,
+            headers: &[],
+            ..RECORD
+        };
+        let template = "%k|%k{hex}|%K|%s|%s{base64}|%S|%R|%T|%T{RFC3339}|%T{%Y}|%h";
+        assert_eq!(
+            written(template, &record),
+            b"||-1|||-1|\xff\xff\xff\xff|-1|-1|-1|"
+        );
+        let empty = Record {
+            key: Some(b""),
+            value: Some(b""),
+            ..RECORD
+        };
+        assert_eq!(written("%k|%K|%s|%S|%R", &empty), b"|0||0|\0\0\0\0");
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_written_in_milliseconds() {
+        let at = |millis| Record {
+            timestamp: Some(record::Timestamp {
+                millis,
+                kind: TimestampKind::Create,
+            }),
+            ..RECORD
+        };
+        assert_eq!(
+            written("%T{RFC3339}", &at(i64::MAX)),
+            b"9223372036854775807"
+        );
+        assert_eq!(written("%T{%Y}", &at(i64::MIN)), b"-9223372036854775808");
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_with_its_place() {
+        for (template, expected) in [
+            ("äb%v", "`%v` at 3 means nothing: expected one of %t %p"),
+            ("a%", "`%` at 2 lacks its letter"),
+            ("%s{hex", "`{` at 3 is not closed"),
+            (
+                "%s{hexx}",
+                "`%s{hexx}` at 1 means nothing: expected `hex` or `base64`",
+            ),
+            (
+                "%o{%p}",
+                "`%o{%p}` at 1 means nothing: it takes no modifier",
+            ),
+            (
+                "%T{iso}",
+                "`%T{iso}` at 1 means nothing: expected `RFC3339` or",
+            ),
+            ("x%T{%!}", "`%!` at 2 is not a time format"),
+            ("a\\q", "`\\` at 2 escapes nothing"),
+            ("a\\", "`\\` at 2 escapes nothing"),
+            ("\\x+f", "`\\` at 1 escapes nothing"),
+            ("\\xf", "`\\` at 1 escapes nothing"),
+            ("\\xfä", "`\\` at 1 escapes nothing"),
+        ] {
+            let error = Template::parse(template, TimeZone::UTC).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+            assert_eq!(
+                error.source().is_some(),
+                matches!(error, TemplateError::TimeFormat { .. })
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn literal_text_comes_out_unchanged(text in any::<String>()) {
+            let template = text.replace('\\', "\\\\").replace('%', "%%");
+            prop_assert_eq!(written(&template, &RECORD), text.into_bytes());
+        }
+
+        #[test]
+        fn any_byte_can_be_written(bytes: Vec<u8>) {
+            let template = bytes.iter().fold(String::new(), |text, byte| format!("{text}\\x{byte:02x}"));
+            prop_assert_eq!(written(&template, &RECORD), bytes);
+        }
+
+        #[test]
+        fn no_text_panics(text in "([%\\\\{}a-zA-Z0-9ä]|.)*") {
+            if let Ok(template) = Template::parse(&text, TimeZone::UTC) {
+                template.write(&RECORD, &mut Vec::new());
+            }
+        }
+    }
+}
