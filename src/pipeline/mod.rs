@@ -1,3 +1,4 @@
 //! What happens to records between source and sink.
 
 pub mod filter;
+pub mod pump;

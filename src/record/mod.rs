@@ -4,7 +4,28 @@
 //! looks at one of them. The record line (see `docs/record-line.md`) is lossless:
 //! whatever `tail` prints, `send` turns back into the same bytes.
 
-pub mod template;
+mod error;
+mod fields;
+mod foreign;
+mod framing;
+mod input;
+mod line;
+mod outgoing;
+mod payload;
+mod pointer;
+#[cfg(test)]
+mod properties;
+mod template;
+
+pub use error::{Found, LineError};
+pub use fields::UnknownFields;
+pub use framing::{LineKey, Separator, SeparatorError};
+pub use input::Input;
+pub use line::{encode, parse};
+pub use outgoing::{Outgoing, OutgoingHeader};
+pub use payload::{PayloadMode, PayloadModeError};
+pub use pointer::{Pointer, PointerError};
+pub use template::{Template, TemplateError};
 
 /// One record as Kafka keeps it, borrowed from the batch that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
