@@ -21,6 +21,9 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaType};
 use super::context::Context;
 use crate::record::{Header, Record, Timestamp, TimestampKind};
 
+/// `RD_KAFKA_PARTITION_UA`, a macro in C: the partitioner chooses.
+const PARTITION_UNASSIGNED: i32 = -1;
+
 /// Which side of Kafka a client is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -279,7 +282,7 @@ impl Queue {
 
 /// Messages taken from a queue; their bytes stay in librdkafka's buffers.
 #[derive(Default)]
-pub(crate) struct Messages(Vec<NonNull<rd::rd_kafka_message_t>>);
+pub struct Messages(Vec<NonNull<rd::rd_kafka_message_t>>);
 
 // SAFETY: a message belongs to whoever took it; no thread is named in it.
 unsafe impl Send for Messages {}
@@ -294,7 +297,7 @@ impl Drop for Messages {
 }
 
 impl Messages {
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
@@ -313,7 +316,7 @@ impl Messages {
     }
 
     /// The messages in the order in which they were taken.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         // SAFETY: the messages live as long as `self`.
         self.0
             .iter()
@@ -323,11 +326,11 @@ impl Messages {
 
 /// One message, or one error in a message's place.
 #[derive(Clone, Copy)]
-pub(crate) struct Message<'a>(&'a rd::rd_kafka_message_t);
+pub struct Message<'a>(&'a rd::rd_kafka_message_t);
 
 impl<'a> Message<'a> {
     /// Why this is no record, and librdkafka's words for it.
-    pub(crate) fn error(self) -> Option<(RDKafkaErrorCode, String)> {
+    pub fn error(self) -> Option<(RDKafkaErrorCode, String)> {
         (self.0.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| {
             // SAFETY: an error's payload is its text, NUL-terminated, or null.
             let text = unsafe { text(rd::rd_kafka_message_errstr(self.0)) };
@@ -336,7 +339,7 @@ impl<'a> Message<'a> {
     }
 
     /// The topic's name; empty for an error that concerns no topic.
-    pub(crate) fn topic(self) -> &'a str {
+    pub fn topic(self) -> &'a str {
         if self.0.rkt.is_null() {
             return "";
         }
@@ -346,21 +349,21 @@ impl<'a> Message<'a> {
         name.to_str().unwrap_or_default()
     }
 
-    pub(crate) fn partition(self) -> i32 {
+    pub fn partition(self) -> i32 {
         self.0.partition
     }
 
-    pub(crate) fn offset(self) -> i64 {
+    pub fn offset(self) -> i64 {
         self.0.offset
     }
 
     /// Bytes of key and value together.
-    pub(crate) fn len(self) -> usize {
+    pub fn len(self) -> usize {
         self.0.len + self.0.key_len
     }
 
     /// Looks at the message as a record; `headers` lends the room for its headers.
-    pub(crate) fn record<'b>(self, headers: &'b mut Vec<Header<'a>>) -> Record<'b>
+    pub fn record<'b>(self, headers: &'b mut Vec<Header<'a>>) -> Record<'b>
     where
         'a: 'b,
     {
@@ -624,7 +627,7 @@ pub(super) fn produce(
         argument(
             Kind::RD_KAFKA_VTYPE_PARTITION,
             rd::rd_kafka_vu_s__bindgen_ty_1 {
-                i32_: record.partition.unwrap_or(rd::RD_KAFKA_PARTITION_UA),
+                i32_: record.partition.unwrap_or(PARTITION_UNASSIGNED),
             },
         ),
         argument(

@@ -323,6 +323,15 @@ impl Producer {
         }
     }
 
+    /// Waits up to `timeout` for reports and keeps them for [`Producer::serve`].
+    ///
+    /// Makes room in the queue, where a record counts until its report is taken.
+    pub fn serve_keeping(&mut self, timeout: Duration) {
+        for (_, client) in &self.clients {
+            client.serve_keeping(timeout);
+        }
+    }
+
     /// Why nothing more can be sent, if so.
     pub fn decided(&self) -> Option<Error> {
         self.clients.iter().find_map(|(_, client)| client.decided())

@@ -2,3 +2,5 @@
 
 pub mod filter;
 pub mod pump;
+pub mod ledger;
+pub mod deliver;

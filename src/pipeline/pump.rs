@@ -78,12 +78,12 @@ impl<S: Source + Send + 'static> Running<S> {
                     return source;
                 }
                 let mut batch = Messages::default();
-                let step = source.next(&mut batch, GLANCE);
+                let came = source.next(&mut batch, GLANCE);
                 let notices = source.notices();
                 if !notices.is_empty() && flow.send(Flow::Notices(notices)).is_err() {
                     return source;
                 }
-                match step {
+                match came {
                     Ok(Step::Records) => {
                         if flow.send(Flow::Batch(batch)).is_err() {
                             return source;

@@ -101,10 +101,7 @@ impl Parsed {
         room: &'a mut Vec<Header<'a>>,
     ) -> Result<Ready<'a>, &'a LineError> {
         let slot = self.records[index].as_ref().map_err(Box::as_ref)?;
-        let bytes = |place: Place| match place {
-            Place::Block(span) => span.of(&self.block.bytes),
-            Place::Unescaped(span) => span.of(&self.unescaped),
-        };
+        let bytes = |place| self.bytes(place);
         let headers = slot.headers.start as usize..slot.headers.end as usize;
         room.clear();
         room.extend(self.headers[headers].iter().map(|header| Header {
@@ -124,6 +121,19 @@ impl Parsed {
         })
     }
 
+    /// The topic that line `index` names.
+    pub fn topic(&self, index: usize) -> Option<&str> {
+        let topic = self.records[index].as_ref().ok()?.topic?;
+        std::str::from_utf8(self.bytes(topic)).ok()
+    }
+
+    fn bytes(&self, place: Place) -> &[u8] {
+        match place {
+            Place::Block(span) => span.of(&self.block.bytes),
+            Place::Unescaped(span) => span.of(&self.unescaped),
+        }
+    }
+
     /// The first line without a record, and why.
     pub fn first_error(&self) -> Option<(usize, &LineError)> {
         self.records
@@ -133,6 +143,7 @@ impl Parsed {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "whether it was borrowed is the question")]
 fn place(bytes: &Cow<'_, [u8]>, block: &[u8], unescaped: &mut Vec<u8>) -> Place {
     if let Cow::Borrowed(bytes) = bytes {
         let start = bytes.as_ptr().addr().wrapping_sub(block.as_ptr().addr());

@@ -1,0 +1,431 @@
+//! Sends what a reader brings, and sees to it that every line gets its fate.
+
+use std::borrow::Cow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::ledger::{Fate, Ledger, Outlet, SettleError};
+use crate::kafka::{Error, NotTaken, Outgoing, Producer};
+use crate::record::{Header, LineError};
+use crate::sink::receipt::Failure;
+use crate::source::lines::Piece;
+use crate::source::parsed::Parsed;
+use crate::stop::Stop;
+
+/// What the parsing thread hands on.
+#[derive(Debug)]
+pub enum Input {
+    Parsed(Parsed),
+    /// Parts of a line that is too long, or the end of a broken input.
+    Other(Piece),
+}
+
+/// Bytes of input that may wait for their fate.
+const OPEN_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long an interrupted run waits for acknowledgements.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a record is sent, beyond what its line says.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// Where every record goes; `None` leaves it to each line.
+    pub topic: Option<String>,
+    /// Ignore the lines' partitions and hash the keys.
+    pub repartition: bool,
+    /// Ignore the lines' timestamps.
+    pub now: bool,
+    /// Records a second.
+    pub rate: Option<f64>,
+    /// One failure ends the run.
+    pub all_or_nothing: bool,
+    /// A first line without a record means that the input is something else.
+    pub first_line_decides: bool,
+    pub longest_line: usize,
+}
+
+/// Why sending ended before the input did.
+#[derive(Debug)]
+pub enum Halt {
+    /// Somebody asked.
+    Interrupted,
+    /// The very first line is no record.
+    NotRecordLines { place: String, error: LineErrorText },
+    /// A line asks for a partition that is not there.
+    UnknownPartition {
+        place: String,
+        topic: String,
+        partition: i32,
+        partitions: i32,
+    },
+    /// Kafka refuses to go on.
+    Kafka(Error),
+    /// A failure in an all-or-nothing run.
+    Failure,
+    /// The input broke off.
+    Input { place: String, error: std::io::Error },
+}
+
+/// A line's error with its column, which outlive the line.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct LineErrorText {
+    text: String,
+    /// What to type, if the line suggests it.
+    pub hint: Option<&'static str>,
+}
+
+impl From<&LineError> for LineErrorText {
+    fn from(error: &LineError) -> Self {
+        Self {
+            text: error.to_string(),
+            hint: error.hint(),
+        }
+    }
+}
+
+/// One run.
+pub struct Delivery<'a, O> {
+    pub producer: &'a mut Producer,
+    pub ledger: Ledger<O>,
+    pub input: &'a Receiver<Input>,
+    pub manner: &'a Manner,
+    pub stop: &'a Stop,
+    /// Is told now and then how many were acknowledged and failed.
+    pub progress: &'a mut dyn FnMut(u64, u64),
+    /// Acknowledgement times in microseconds.
+    pub latencies: Histogram<u64>,
+    /// When the next record may go, with a rate.
+    next_due: Option<Instant>,
+    halt: Option<Halt>,
+    acknowledged: u64,
+    failed: u64,
+}
+
+/// How a run went.
+pub struct Delivered<O> {
+    pub ledger: Ledger<O>,
+    pub latencies: Histogram<u64>,
+    pub halt: Option<Halt>,
+}
+
+impl<'a, O: Outlet> Delivery<'a, O> {
+    /// A run that has not begun.
+    pub fn new(
+        producer: &'a mut Producer,
+        ledger: Ledger<O>,
+        input: &'a Receiver<Input>,
+        manner: &'a Manner,
+        stop: &'a Stop,
+        progress: &'a mut dyn FnMut(u64, u64),
+    ) -> Self {
+        // An hour is the most that a delivery timeout may sensibly be.
+        let latencies = Histogram::new_with_bounds(1, 3_600_000_000, 3)
+            .expect("these bounds are valid");
+        Self {
+            producer,
+            ledger,
+            input,
+            manner,
+            stop,
+            progress,
+            latencies,
+            next_due: None,
+            halt: None,
+            acknowledged: 0,
+            failed: 0,
+        }
+    }
+
+    /// Sends until the input ends or there is a reason to halt, then waits for all fates.
+    ///
+    /// After a halt, lines that were read already are not sent and told so; further
+    /// input is taken only where unsent lines are kept.
+    pub fn run(mut self) -> Result<Delivered<O>, SettleError> {
+        loop {
+            self.look_for_halt();
+            if self.halt.is_some() && !self.ledger.keeps_lines() {
+                break;
+            }
+            if self.ledger.open_bytes() >= OPEN_BYTES {
+                self.serve(Duration::from_millis(10))?;
+                continue;
+            }
+            let next = if self.producer.in_flight() > 0 {
+                self.input.try_recv()
+            } else {
+                match self.input.recv_timeout(Duration::from_millis(50)) {
+                    Ok(input) => Ok(input),
+                    Err(RecvTimeoutError::Timeout) => Err(TryRecvError::Empty),
+                    Err(RecvTimeoutError::Disconnected) => Err(TryRecvError::Disconnected),
+                }
+            };
+            match next {
+                Ok(Input::Parsed(parsed)) => {
+                    self.send(parsed)?;
+                    self.serve(Duration::ZERO)?;
+                }
+                Ok(Input::Other(piece)) => self.other(&piece)?,
+                Err(TryRecvError::Empty) => self.serve(Duration::from_millis(2))?,
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
+        self.wait_for_fates()?;
+        Ok(Delivered {
+            ledger: self.ledger,
+            latencies: self.latencies,
+            halt: self.halt,
+        })
+    }
+
+    fn look_for_halt(&mut self) {
+        if self.halt.is_some() {
+            return;
+        }
+        if self.stop.is_asked() {
+            self.halt = Some(Halt::Interrupted);
+        } else if let Some(error) = self.producer.decided() {
+            self.halt = Some(Halt::Kafka(error));
+        } else if self.manner.all_or_nothing && self.failed > 0 {
+            self.halt = Some(Halt::Failure);
+        }
+    }
+
+    fn why_not_sent(&self) -> Cow<'static, str> {
+        match &self.halt {
+            Some(Halt::Interrupted) => "not sent: interrupted".into(),
+            Some(Halt::Kafka(error)) => format!("not sent: {error}").into(),
+            _ => "not sent: an earlier line ended the run".into(),
+        }
+    }
+
+    fn decide(&mut self, slot: usize, fate: Fate) {
+        if matches!(fate, Fate::Failed(_)) {
+            self.failed += 1;
+        } else {
+            self.acknowledged += 1;
+        }
+        self.ledger.decide(slot, fate);
+    }
+
+    fn send(&mut self, parsed: Parsed) -> Result<(), SettleError> {
+        let lines = parsed.block.len();
+        self.ledger.open(parsed)?;
+        for index in 0..lines {
+            let Some((parsed, first_slot)) = self.ledger.last() else {
+                break;
+            };
+            let slot = first_slot + index;
+            if self.halt.is_some() {
+                let failure = Failure::not_sent(self.why_not_sent());
+                self.decide(slot, Fate::Failed(Box::new(failure)));
+                continue;
+            }
+            let mut room: Vec<Header<'_>> = Vec::new();
+            let failure = match parsed.record(index, &mut room) {
+                Err(error) => {
+                    if slot == 0 && self.manner.first_line_decides {
+                        self.halt = Some(Halt::NotRecordLines {
+                            place: place(parsed, index, error.column()),
+                            error: error.into(),
+                        });
+                    }
+                    Failure::malformed(error)
+                }
+                Ok(record) => {
+                    let topic = self.manner.topic.as_deref().or(record.topic);
+                    let outgoing = Outgoing {
+                        partition: record.partition.filter(|_| !self.manner.repartition),
+                        timestamp: record.timestamp.filter(|_| !self.manner.now),
+                        key: record.key,
+                        value: record.value,
+                        headers: record.headers,
+                    };
+                    let Some(topic) = topic else {
+                        let failure = Failure {
+                            code: "NO_TOPIC".into(),
+                            ..Failure::not_sent("no `topic`, and none on the command line")
+                        };
+                        self.decide(slot, Fate::Failed(Box::new(failure)));
+                        continue;
+                    };
+                    let result = take(
+                        self.producer,
+                        topic,
+                        &outgoing,
+                        slot,
+                        self.stop,
+                        &mut self.next_due,
+                        self.manner.rate,
+                    );
+                    match result {
+                        Ok(()) => continue,
+                        Err(Refused::Interrupted) => {
+                            self.halt = Some(Halt::Interrupted);
+                            Failure::not_sent("not sent: interrupted")
+                        }
+                        Err(Refused::Record(failure)) => failure,
+                        Err(Refused::Run(error)) => {
+                            let failure = Failure::not_sent(format!("not sent: {error}"));
+                            self.halt = Some(Halt::Kafka(error));
+                            failure
+                        }
+                        Err(Refused::UnknownPartition(partitions)) => {
+                            self.halt = Some(Halt::UnknownPartition {
+                                place: place(parsed, index, 0),
+                                topic: topic.to_owned(),
+                                partition: outgoing.partition.unwrap_or_default(),
+                                partitions,
+                            });
+                            Failure {
+                                code: "UNKNOWN_PARTITION".into(),
+                                ..Failure::not_sent("the topic has no such partition")
+                            }
+                        }
+                    }
+                }
+            };
+            self.decide(slot, Fate::Failed(Box::new(failure)));
+            if self.manner.all_or_nothing && self.halt.is_none() {
+                self.halt = Some(Halt::Failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn other(&mut self, piece: &Piece) -> Result<(), SettleError> {
+        match piece {
+            Piece::Lines(_) => Ok(()),
+            Piece::Overlong { .. } => {
+                // Lines before it are told first.
+                while !self.ledger.is_settled() {
+                    self.serve(Duration::from_millis(10))?;
+                }
+                self.failed += 1;
+                self.ledger.overlong(piece, self.manner.longest_line)
+            }
+            Piece::Broken { input, error } => {
+                let error = std::io::Error::new(error.kind(), error.to_string());
+                self.halt.get_or_insert(Halt::Input {
+                    place: input.to_string(),
+                    error,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes reports in, for up to `timeout` until there is one, and settles what it can.
+    fn serve(&mut self, timeout: Duration) -> Result<(), SettleError> {
+        let (ledger, latencies) = (&mut self.ledger, &mut self.latencies);
+        let (mut acknowledged, mut failed) = (0, 0);
+        self.producer.serve(timeout, |report| {
+            let fate = match report.result {
+                Ok(place) => {
+                    acknowledged += 1;
+                    let micros = u64::try_from(report.latency.as_micros()).unwrap_or(u64::MAX);
+                    latencies.saturating_record(micros);
+                    Fate::Acknowledged(place)
+                }
+                Err(refusal) => {
+                    failed += 1;
+                    Fate::Failed(Box::new(refusal.into()))
+                }
+            };
+            ledger.decide(report.slot, fate);
+        });
+        self.acknowledged += acknowledged;
+        self.failed += failed;
+        self.ledger.settle()?;
+        (self.progress)(self.acknowledged, self.failed);
+        Ok(())
+    }
+
+    /// Waits until nothing is in flight; a signal or an error that decides bounds the wait.
+    fn wait_for_fates(&mut self) -> Result<(), SettleError> {
+        let mut since_halt: Option<Instant> = None;
+        let mut purged = false;
+        while self.producer.in_flight() > 0 {
+            self.serve(Duration::from_millis(50))?;
+            self.look_for_halt();
+            if self.halt.is_none() {
+                continue;
+            }
+            let waited = since_halt.get_or_insert_with(Instant::now).elapsed();
+            let hopeless = !matches!(self.halt, Some(Halt::Interrupted))
+                && self.producer.decided().is_some();
+            if !purged && (hopeless || waited >= DRAIN_TIMEOUT) {
+                purged = true;
+                self.producer.purge();
+            }
+        }
+        self.serve(Duration::ZERO)
+    }
+}
+
+/// Why a record did not go.
+enum Refused {
+    Record(Failure),
+    Run(Error),
+    UnknownPartition(i32),
+    Interrupted,
+}
+
+/// Hands one record over, as soon as rate and queue allow; nothing overtakes it.
+fn take(
+    producer: &mut Producer,
+    topic: &str,
+    record: &Outgoing<'_>,
+    slot: usize,
+    stop: &Stop,
+    next_due: &mut Option<Instant>,
+    rate: Option<f64>,
+) -> Result<(), Refused> {
+    if let Some(rate) = rate {
+        let due = next_due.unwrap_or_else(Instant::now);
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            if stop.is_asked() {
+                return Err(Refused::Interrupted);
+            }
+            producer.serve_keeping(left.min(Duration::from_millis(20)));
+        }
+        *next_due = Some(due + Duration::from_secs_f64(1.0 / rate));
+    }
+    loop {
+        match producer.send(topic, record, slot) {
+            Ok(()) => return Ok(()),
+            Err(NotTaken::QueueFull) => {
+                if stop.is_asked() {
+                    return Err(Refused::Interrupted);
+                }
+                producer.serve_keeping(Duration::from_millis(20));
+            }
+            Err(NotTaken::UnknownPartition { partitions }) => {
+                return Err(Refused::UnknownPartition(partitions));
+            }
+            Err(NotTaken::Refused(refusal)) => return Err(Refused::Record(refusal.into())),
+            Err(NotTaken::Topic(error)) => {
+                return Err(Refused::Record(Failure {
+                    code: "UNKNOWN_TOPIC".into(),
+                    ..Failure::not_sent(error.to_string())
+                }));
+            }
+            Err(NotTaken::Fatal(error)) => return Err(Refused::Run(error)),
+        }
+    }
+}
+
+/// `file:line:column`, or `file:line` for column 0.
+fn place(parsed: &Parsed, index: usize, column: usize) -> String {
+    let (input, line) = (&parsed.block.input, parsed.block.first_line + index as u64);
+    match column {
+        0 => format!("{input}:{line}"),
+        column => format!("{input}:{line}:{column}"),
+    }
+}

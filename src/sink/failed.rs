@@ -1,0 +1,260 @@
+//! The file of input lines that were not acknowledged, true at every moment.
+//!
+//! Lines are written here before they are sent and taken out when they are
+//! acknowledged, so that even after `SIGKILL` the file holds every line whose fate is
+//! open, byte for byte: sending it completes the job, at least once. A last line without
+//! a line end gets one, so that lines of a later run cannot run into it. The file is
+//!
+//! ```text
+//! | failed for good (kept) | settled since (dead) | sent, fate open |
+//! ```
+//!
+//! and is rewritten beside itself and renamed when the dead part is large.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+use super::receipt::Receipt;
+
+/// Dead bytes that are worth a rewrite.
+const DEAD: u64 = 8 * 1024 * 1024;
+
+/// Why a file cannot take failed lines.
+#[derive(Debug, Error)]
+pub enum FailedFileError {
+    #[error("`{0}` is also the input, and would be overwritten while it is read")]
+    IsInput(PathBuf),
+    #[error("cannot write `{path}`")]
+    Io {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// The file, and beside it `FILE.why` with a receipt for each line in it.
+#[derive(Debug)]
+pub struct FailedFile {
+    path: PathBuf,
+    file: File,
+    why: BufWriter<File>,
+    /// A pipe or a terminal cannot take lines back, so it gets only what failed for good.
+    direct: bool,
+    /// Bytes at the front that stay.
+    kept: u64,
+    /// Bytes after them that were settled.
+    dead: u64,
+    /// The failed lines among the dead bytes.
+    failed: Vec<u8>,
+}
+
+impl FailedFile {
+    /// Opens `path`; lines that an earlier run left there stay.
+    pub fn open(path: &Path, inputs: &[&File]) -> Result<Self, FailedFileError> {
+        let failed = |error| FailedFileError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .or_else(|_| OpenOptions::new().append(true).open(path))
+            .map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let same = |other: &File| {
+            other.metadata().is_ok_and(|other| {
+                (other.dev(), other.ino()) == (metadata.dev(), metadata.ino())
+                    && !metadata.file_type().is_char_device()
+            })
+        };
+        if inputs.iter().any(|input| same(input)) {
+            return Err(FailedFileError::IsInput(path.to_owned()));
+        }
+        let direct = !metadata.is_file();
+        let mut kept = if direct { 0 } else { metadata.len() };
+        if kept > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))
+                .and_then(|_| file.read_exact(&mut last))
+                .and_then(|()| terminate(&mut file, &last))
+                .map_err(failed)?;
+            kept += u64::from(last != *b"\n");
+        }
+        let path = if direct {
+            path.to_owned()
+        } else {
+            // Where a symbolic link leads, so that a rename replaces the file and not the link.
+            path.canonicalize().map_err(failed)?
+        };
+        let mut why_path = path.clone().into_os_string();
+        why_path.push(".why");
+        let why = if direct {
+            OpenOptions::new().write(true).open("/dev/null")
+        } else {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&why_path)
+        };
+        Ok(Self {
+            path,
+            file,
+            why: BufWriter::new(why.map_err(failed)?),
+            direct,
+            kept,
+            dead: 0,
+            failed: Vec::new(),
+        })
+    }
+
+    fn at(&self, error: io::Error) -> FailedFileError {
+        FailedFileError::Io {
+            path: self.path.clone(),
+            error,
+        }
+    }
+
+    /// Writes whole lines down before they are sent.
+    pub fn before_sending(&mut self, lines: &[u8]) -> Result<(), FailedFileError> {
+        self.before_sending_part(lines)?;
+        if self.direct {
+            return Ok(());
+        }
+        terminate(&mut self.file, lines).map_err(|error| self.at(error))
+    }
+
+    /// Writes a part of a line down.
+    pub fn before_sending_part(&mut self, bytes: &[u8]) -> Result<(), FailedFileError> {
+        if self.direct {
+            return Ok(());
+        }
+        self.file.write_all(bytes).map_err(|error| self.at(error))
+    }
+
+    /// Takes in the fate of the lines at the front of the open part: all `bytes` of them,
+    /// of which `failed` stay.
+    pub fn settle(&mut self, bytes: u64, failed: &[u8]) -> Result<(), FailedFileError> {
+        if self.direct {
+            return self.file.write_all(failed).map_err(|error| self.at(error));
+        }
+        if self.dead == 0 && failed.len() as u64 == bytes {
+            self.kept += bytes;
+            return Ok(());
+        }
+        self.dead += bytes;
+        self.failed.extend_from_slice(failed);
+        if self.dead >= DEAD + self.kept / 8 {
+            self.rewrite().map_err(|error| self.at(error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in that all `bytes` of the open part failed.
+    pub fn keep_all(&mut self, bytes: u64) {
+        self.kept += bytes;
+    }
+
+    /// Notes why a line failed.
+    pub fn explain(&mut self, receipt: &Receipt<'_>) -> Result<(), FailedFileError> {
+        receipt
+            .write(&mut self.why)
+            .map_err(|error| self.at(error))
+    }
+
+    /// Leaves only what failed, on the disk.
+    pub fn finish(&mut self) -> Result<(), FailedFileError> {
+        let rewritten = if self.dead > 0 { self.rewrite() } else { Ok(()) };
+        rewritten
+            .and_then(|()| self.why.flush())
+            .and_then(|()| {
+                if self.direct {
+                    Ok(())
+                } else {
+                    self.file.sync_all()
+                }
+            })
+            .map_err(|error| self.at(error))
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let mut next = NamedTempFile::new_in(folder)?;
+        self.file.rewind()?;
+        io::copy(&mut (&self.file).take(self.kept), next.as_file_mut())?;
+        next.write_all(&self.failed)?;
+        self.file.seek(SeekFrom::Start(self.kept + self.dead))?;
+        io::copy(&mut self.file, next.as_file_mut())?;
+        self.file = next.persist(&self.path)?;
+        self.kept += self.failed.len() as u64;
+        self.dead = 0;
+        self.failed.clear();
+        Ok(())
+    }
+}
+
+/// Ends the line that `written` left open.
+fn terminate(file: &mut File, written: &[u8]) -> io::Result<()> {
+    if written.is_empty() || written.ends_with(b"\n") {
+        Ok(())
+    } else {
+        file.write_all(b"\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn the_file_holds_at_every_moment_what_is_not_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let mut file = FailedFile::open(&path, &[]).unwrap();
+        file.before_sending(b"a\nb\n").unwrap();
+        file.before_sending(b"c\nd").unwrap();
+        assert_eq!(content(&path), "a\nb\nc\nd\n");
+        file.settle(4, b"b\n").unwrap();
+        file.rewrite().unwrap();
+        assert_eq!(content(&path), "b\nc\nd\n");
+        file.settle(4, b"").unwrap();
+        file.finish().unwrap();
+        assert_eq!(content(&path), "b\n");
+    }
+
+    #[test]
+    fn lines_of_an_earlier_run_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        std::fs::write(&path, "old").unwrap();
+        let mut file = FailedFile::open(&path, &[]).unwrap();
+        file.before_sending(b"new\n").unwrap();
+        file.settle(4, b"new\n").unwrap();
+        file.finish().unwrap();
+        assert_eq!(content(&path), "old\nnew\n");
+    }
+
+    #[test]
+    fn the_input_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, "a\n").unwrap();
+        let input = File::open(&path).unwrap();
+        let refused = FailedFile::open(&path, &[&input]);
+        assert!(matches!(refused, Err(FailedFileError::IsInput(_))));
+        assert_eq!(content(&path), "a\n");
+    }
+}
