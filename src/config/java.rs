@@ -119,6 +119,8 @@ pub(super) fn translate(entries: &[Entry]) -> Result<Reading, ConfigError> {
                     format => return Err(java_store(StoreUse::Key, entry, format)),
                 }
             }
+            // Read with the location.
+            "ssl.truststore.type" | "ssl.keystore.type" => {}
             "ssl.endpoint.identification.algorithm" if entry.value.is_empty() => {
                 reading.properties.push(keep(&entry.key, "none")?);
             }
