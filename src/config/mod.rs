@@ -247,7 +247,7 @@ impl Connection {
             }
         }
         if let Some(file) = environment.config_file()
-            && (environment.get("KPIPE_CONFIG").is_some() || file.exists())
+            && (environment.get("KPIPE_CONFIG").is_some() || file.try_exists().unwrap_or(true))
             && let Some(chosen) = profile::default(&file)?
         {
             self.fill_profile(chosen)?;

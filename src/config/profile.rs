@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -142,10 +143,7 @@ fn without_value(message: &str) -> &str {
 
 /// Whoever can write a command here can run it as us. The bits are those ssh looks at; a file named by
 /// `password_file` is not looked at, for secrets mounted into containers are readable by all (0444).
-#[cfg(unix)]
 fn check_access(content: &ConfigFile, metadata: &Metadata, path: &Path) -> Result<(), ConfigError> {
-    use std::os::unix::fs::PermissionsExt;
-
     let mode = metadata.permissions().mode();
     let mut profiles = content.profiles.values();
     let commands = profiles
@@ -226,8 +224,6 @@ impl Chosen {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     const SECRET: &str =

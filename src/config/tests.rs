@@ -26,6 +26,9 @@ properties = { 'client.id' = 'profile', 'sasl.username' = 'prod', 'sasl.password
 [profiles.oauth]
 brokers = 'oauth:9092'
 oauth_token_command = ['token', '--secret=hunter2']
+[profiles.asks]
+brokers = 'asks:9092'
+password_command = ['false']
 ";
 
 impl Scene {
@@ -301,6 +304,14 @@ fn a_token_command_implies_its_mechanism_and_yields_to_another() {
         .try_resolve()
         .unwrap_err();
     assert!(matches!(error, ConfigError::OauthWithoutCommand { .. }));
+}
+
+#[test]
+fn a_password_is_asked_for_only_when_it_is_used() {
+    let asked = Scene::new().profile("asks").try_resolve().unwrap_err();
+    assert!(matches!(asked, ConfigError::PasswordCommand { .. }));
+    let given = Scene::new().profile("asks").file("sasl.password=given");
+    assert_eq!(given.resolve().get("sasl.password"), Some("given"));
 }
 
 #[test]

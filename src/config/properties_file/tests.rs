@@ -110,7 +110,7 @@ ssl.keystore.location=client.keystore.p12
 ssl.keystore.password=st0re
 ssl.keystore.type=PKCS12
 ssl.truststore.location=ca.pem
-ssl.truststore.type=PEM
+ssl.truststore.type=pem
 ";
     assert_eq!(
         values(file),
