@@ -1,0 +1,48 @@
+//! The rows of `kpipe config show`: every effective value and where it came from, secrets masked.
+
+use serde::Serialize;
+
+use super::{Connection, Origin, property};
+
+/// One effective setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// librdkafka's name, or a key of config.toml.
+    pub property: String,
+    /// Its value; `********` for a secret.
+    pub value: String,
+    /// Who set it.
+    pub origin: String,
+}
+
+/// Returns the settings, sorted; `defaults` are kpipe's own, which anything the user set overrides.
+pub fn rows(connection: &Connection, defaults: &[(&str, &str)]) -> Vec<Row> {
+    let mut rows: Vec<Row> = connection
+        .properties()
+        .map(|property| row(&property.key, property.masked(), &property.origin))
+        .collect();
+    rows.extend(
+        defaults
+            .iter()
+            .filter(|(key, _)| connection.property(key).is_none())
+            .map(|(key, value)| row(property::canonical(key), value, &Origin::Default)),
+    );
+    // Arguments of a command may hold a secret, so only the program is shown.
+    if let Some((argv, origin)) = &connection.oauth_token_command {
+        rows.push(row(
+            "oauth_token_command",
+            &format!("{} …", argv.first().map_or("", String::as_str)),
+            origin,
+        ));
+    }
+    rows.sort_by(|one, other| one.property.cmp(&other.property));
+    rows
+}
+
+fn row(property: &str, value: &str, origin: &Origin) -> Row {
+    Row {
+        property: property.to_owned(),
+        value: value.to_owned(),
+        origin: origin.to_string(),
+    }
+}
