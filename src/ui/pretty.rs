@@ -115,7 +115,7 @@ impl Pretty {
             (None, _) => self.write_remark(format_args!("tombstone"), out),
             (Some(b""), _) => self.write_remark(format_args!("empty value"), out),
             (Some(value), Some(text)) => {
-                write_text(text, text.len() == value.len(), out);
+                write_text(text, out);
                 self.write_rest(value.len() - text.len(), out);
             }
             (Some(value), None) => {
@@ -184,9 +184,9 @@ fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> usize {
 }
 
 /// Writes text whose lines all begin two columns in.
-fn write_text(text: &str, is_whole: bool, out: &mut Vec<u8>) {
+fn write_text(text: &str, out: &mut Vec<u8>) {
     let mut clean = Vec::new();
-    if is_whole && is_long_object(text) {
+    if is_long_object(text) {
         sanitize_into(&indented(text), &mut clean);
     } else {
         sanitize_into(text.as_bytes(), &mut clean);

@@ -132,13 +132,13 @@ fn write_time(
     out: &mut Vec<u8>,
     print: impl Fn(Timestamp, &mut Vec<u8>) -> Result<(), jiff::Error>,
 ) {
-    let start = out.len();
-    let printed = record
+    let time = record
         .timestamp
-        .and_then(|timestamp| Timestamp::from_millisecond(timestamp.millis).ok())
-        .is_some_and(|time| print(time, out).is_ok());
-    if !printed {
-        out.truncate(start);
+        .map(|timestamp| Timestamp::from_millisecond(timestamp.millis));
+    if let Some(Ok(time)) = time {
+        // What formats one time formats every time, and a template is tried when it is read.
+        let _ = print(time, out);
+    } else {
         write_number(millis(record), out);
     }
 }
