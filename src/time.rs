@@ -187,6 +187,8 @@ mod tests {
             "2026-11-20T10:00[Europe/Berlin]",
             "2026-11-20T25:00",
             " 2h",
+            // Beyond the calendar in UTC; without its offset it would be within.
+            "9999-12-31T23:00:00-20:00",
         ] {
             let error = read(text).expect_err(text);
             assert!(matches!(error, TimeError::NotATime { .. }), "{text}");

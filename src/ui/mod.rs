@@ -1,4 +1,5 @@
 //! What reaches the user: stdout, status lines, errors.
 
+mod indent;
 pub mod pretty;
 pub mod sanitize;
