@@ -243,14 +243,12 @@ struct Collector<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Collector<'a, N> {
-    fn add(&mut self, name: &'a RawValue, value: &'a RawValue) -> Result<(), LineError> {
-        let column = name.get().as_ptr().addr() - self.base;
-        let name = Field {
-            name: "name",
-            text: name.get(),
-            column,
-        }
-        .string()?;
+    fn add(&mut self, name: Cow<'a, str>, value: &'a RawValue) -> Result<(), LineError> {
+        let column = match &name {
+            Cow::Borrowed(name) => name.as_ptr().addr() - 1,
+            // A name with an escape is a copy, so its value stands for the place.
+            Cow::Owned(_) => value.get().as_ptr().addr(),
+        } - self.base;
         let Some(index) = self.names.iter().position(|known| *known == name) else {
             return match self.unknown {
                 UnknownFields::Ignore => Ok(()),
@@ -284,8 +282,8 @@ impl<'a, const N: usize> Visitor<'a> for &mut Collector<'a, N> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key()? {
-            if let Err(problem) = self.add(name, map.next_value()?) {
+        while let Some((Name(name), value)) = map.next_entry()? {
+            if let Err(problem) = self.add(name, value) {
                 self.problem = Some(problem);
                 return Err(de::Error::custom(""));
             }
@@ -293,6 +291,10 @@ impl<'a, const N: usize> Visitor<'a> for &mut Collector<'a, N> {
         Ok(())
     }
 }
+
+/// A name in an object, without a copy where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Returns the known name that a typo most likely meant.
 fn closest(name: &str, names: &[&'static str]) -> Option<&'static str> {
