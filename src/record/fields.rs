@@ -193,8 +193,8 @@ impl<'a> Field<'a> {
 
     /// Returns milliseconds since the epoch, from a number of them or an RFC 3339 string.
     ///
-    /// Negative ones are sent as they are, as Kafka keeps and librdkafka carries them (checked
-    /// in 2.12.1), -1 too, which is a record without a timestamp. Only 0 does not survive
+    /// Negative ones are sent as they are, as Kafka keeps and librdkafka carries them (source of
+    /// 2.12.1), -1 too, which is a record without a timestamp. Only 0 does not survive
     /// (`rd_kafka_msg_new0`).
     pub(super) fn timestamp(self) -> Result<i64, LineError> {
         let millis = if self.text.starts_with('"') {
@@ -298,8 +298,8 @@ pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Returns the known name that a typo most likely meant.
 fn closest(name: &str, names: &[&'static str]) -> Option<&'static str> {
-    let alike = |known: &&'static str| strsim::jaro_winkler(name, known);
+    let edits = |known: &&'static str| strsim::osa_distance(name, known);
     (names.iter().copied())
-        .filter(|known| alike(known) > 0.8)
-        .max_by(|left, right| alike(left).total_cmp(&alike(right)))
+        .filter(|known| edits(known) <= 2)
+        .min_by_key(edits)
 }
