@@ -1,6 +1,6 @@
 //! Record lines of other tools, as exactly as those tools tell what they read.
 //!
-//! Read in their sources: kcat 1.8 (`json.c`, ab6ce81), rpk (`cli/topic/consume.go`, 6216c64),
+//! Read in their sources: kcat (`json.c`, ab6ce81), rpk (`cli/topic/consume.go`, 6216c64),
 //! kaf (`cmd/kaf/consume.go`, fd9c0ca). Where a record was (`offset`) is passed over.
 
 use super::error::LineError;

@@ -31,8 +31,10 @@ pub struct Separator(Box<Finder<'static>>);
 /// Why a text is no separator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeparatorError {
+    /// It would be found before every line.
     #[error("an empty separator would make every key empty")]
     Empty,
+    /// A `\x` without its digits.
     #[error("`\\x` in a separator needs two hexadecimal digits")]
     Hex,
 }

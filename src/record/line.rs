@@ -299,6 +299,7 @@ mod tests {
                 2,
             ),
             (r#"{"value":1,"zzz":1}"#, "unknown field `zzz`", 12),
+            (r#" {"value":1,"zzz":1}"#, "unknown field `zzz`", 13),
             (r#"{"value":1,"\u007a":1}"#, "unknown field `z`", 21),
             (r#"{"value":1, "value":2}"#, "`value` stands here twice", 13),
             (r#"{"key":"k"}"#, "neither `value` nor `value_base64`", 1),

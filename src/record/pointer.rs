@@ -15,8 +15,10 @@ pub struct Pointer(Vec<String>);
 /// Why a text is no JSON pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
+    /// Only the empty pointer has none.
     #[error("a JSON pointer begins with `/`")]
     NoSlash,
+    /// A `~` that escapes nothing (RFC 6901 section 3).
     #[error("in a JSON pointer `~` is written `~0`, and `/` in a name `~1`")]
     BareTilde,
 }
