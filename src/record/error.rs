@@ -8,6 +8,7 @@ pub enum LineError {
     /// Not even a JSON object, so most likely a plain value.
     #[error("not a record line: expected a JSON object, found {found}")]
     NotARecordLine { found: Found, column: usize },
+    /// Its column is that of the first byte that is no text.
     #[error("not valid UTF-8")]
     NotUtf8 { column: usize },
     /// Not JSON; the text is the parser's, without its own idea of the place.
@@ -16,30 +17,37 @@ pub enum LineError {
         error: serde_json::Error,
         column: usize,
     },
+    /// The suggestion is a known name at most two edits away.
     #[error("unknown field `{name}`{}", DidYouMean(*suggestion))]
     UnknownField {
         name: String,
         suggestion: Option<&'static str>,
         column: usize,
     },
+    /// Which of two was meant cannot be told.
     #[error("`{name}` stands here twice")]
     DuplicateField { name: &'static str, column: usize },
+    /// A field that the tool named always prints.
     #[error("no `{name}`")]
     Missing { name: &'static str, column: usize },
     /// An absent value is never taken for a tombstone.
     #[error("neither `{name}` nor `{name}_base64`")]
     Neither { name: &'static str, column: usize },
+    /// Which of the pair was meant cannot be told.
     #[error("both `{name}` and `{name}_base64`")]
     Both { name: &'static str, column: usize },
+    /// A field of the wrong type or out of its range.
     #[error("`{name}` must be {wanted}")]
     Unfit {
         name: &'static str,
         wanted: &'static str,
         column: usize,
     },
+    /// `rd_kafka_msg_new0` stamps it anew.
     #[error("timestamp 0 cannot be sent: librdkafka takes it for the time of sending")]
     ZeroTimestamp { column: usize },
-    #[error("a header name with a NUL cannot be sent: librdkafka cuts it off there")]
+    /// librdkafka writes such a name whole, but hands out C strings when it reads.
+    #[error("a header name with a NUL cannot be sent: librdkafka reads it back cut off there")]
     NulInHeaderName { column: usize },
     /// kcat prints null where it could not decode; sending that would be a tombstone.
     #[error("kcat could not decode this record: `{name}`")]
@@ -52,9 +60,13 @@ pub enum LineError {
 /// What a line that is no JSON object begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
+    /// Nothing but white space.
     Nothing,
+    /// A `[`.
     Array,
+    /// A `"`.
     String,
+    /// Anything else.
     Text,
 }
 

@@ -193,8 +193,8 @@ impl<'a> Field<'a> {
 
     /// Returns milliseconds since the epoch, from a number of them or an RFC 3339 string.
     ///
-    /// Negative ones are sent as they are, as Kafka keeps and librdkafka carries them (checked
-    /// in 2.12.1), -1 too, which is a record without a timestamp. Only 0 does not survive
+    /// Negative ones are sent as they are, as Kafka keeps and librdkafka carries them (source of
+    /// 2.12.1), -1 too, which is a record without a timestamp. Only 0 does not survive
     /// (`rd_kafka_msg_new0`).
     pub(super) fn timestamp(self) -> Result<i64, LineError> {
         let millis = if self.text.starts_with('"') {
@@ -243,14 +243,12 @@ struct Collector<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Collector<'a, N> {
-    fn add(&mut self, name: &'a RawValue, value: &'a RawValue) -> Result<(), LineError> {
-        let column = name.get().as_ptr().addr() - self.base;
-        let name = Field {
-            name: "name",
-            text: name.get(),
-            column,
-        }
-        .string()?;
+    fn add(&mut self, name: Cow<'a, str>, value: &'a RawValue) -> Result<(), LineError> {
+        let column = match &name {
+            Cow::Borrowed(name) => name.as_ptr().addr() - 1,
+            // A name with an escape is a copy, so its value stands for the place.
+            Cow::Owned(_) => value.get().as_ptr().addr(),
+        } - self.base;
         let Some(index) = self.names.iter().position(|known| *known == name) else {
             return match self.unknown {
                 UnknownFields::Ignore => Ok(()),
@@ -284,8 +282,8 @@ impl<'a, const N: usize> Visitor<'a> for &mut Collector<'a, N> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key()? {
-            if let Err(problem) = self.add(name, map.next_value()?) {
+        while let Some((Name(name), value)) = map.next_entry()? {
+            if let Err(problem) = self.add(name, value) {
                 self.problem = Some(problem);
                 return Err(de::Error::custom(""));
             }
@@ -294,10 +292,14 @@ impl<'a, const N: usize> Visitor<'a> for &mut Collector<'a, N> {
     }
 }
 
+/// A name in an object, without a copy where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
 /// Returns the known name that a typo most likely meant.
 fn closest(name: &str, names: &[&'static str]) -> Option<&'static str> {
-    let alike = |known: &&'static str| strsim::jaro_winkler(name, known);
+    let edits = |known: &&'static str| strsim::osa_distance(name, known);
     (names.iter().copied())
-        .filter(|known| alike(known) > 0.8)
-        .max_by(|left, right| alike(left).total_cmp(&alike(right)))
+        .filter(|known| edits(known) <= 2)
+        .min_by_key(edits)
 }

@@ -31,8 +31,10 @@ pub struct Separator(Box<Finder<'static>>);
 /// Why a text is no separator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeparatorError {
+    /// It would be found before every line.
     #[error("an empty separator would make every key empty")]
     Empty,
+    /// A `\x` without its digits.
     #[error("`\\x` in a separator needs two hexadecimal digits")]
     Hex,
 }
@@ -96,4 +98,100 @@ fn key_at<'a>(pointer: &Pointer, line: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>
         .find(text)
         .map_err(|error| LineError::syntax(error, 1))?;
     found.map_or(Ok(None), |key| line.part(key).payload())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Parts = (Option<Vec<u8>>, Vec<u8>);
+
+    fn parts(line: &[u8], key: &LineKey) -> Parts {
+        let outgoing = parse(line, key).unwrap();
+        (outgoing.key.map(Vec::from), outgoing.value.unwrap().into())
+    }
+
+    fn split(separator: &str, line: &[u8]) -> Parts {
+        parts(line, &LineKey::Separator(separator.parse().unwrap()))
+    }
+
+    fn pointed(pointer: &str, line: &str) -> Option<String> {
+        let (key, value) = parts(line.as_bytes(), &LineKey::Pointer(pointer.parse().unwrap()));
+        assert_eq!(value, line.as_bytes());
+        key.map(|key| String::from_utf8(key).unwrap())
+    }
+
+    #[test]
+    fn every_byte_of_a_line_is_the_value() {
+        for line in [&b""[..], b"\r", b"a\r", b"\xff\0", b" {} "] {
+            assert_eq!(parts(line, &LineKey::None), (None, line.to_vec()));
+        }
+    }
+
+    #[test]
+    fn the_first_separator_splits() {
+        assert_eq!(split(":", b"k:v:w"), (Some(b"k".into()), b"v:w".into()));
+        assert_eq!(split("::", b"k:::v"), (Some(b"k".into()), b":v".into()));
+        assert_eq!(split(":", b":"), (Some(b"".into()), b"".into()));
+        assert_eq!(
+            split(":", b"\xff:\xfe"),
+            (Some(b"\xff".into()), b"\xfe".into())
+        );
+    }
+
+    #[test]
+    fn a_line_without_a_separator_is_a_value() {
+        assert_eq!(split(":", b"value"), (None, b"value".into()));
+        assert_eq!(split(":", b""), (None, b"".into()));
+    }
+
+    #[test]
+    fn separators_are_written_as_in_kcat() {
+        assert_eq!(split(r"\t", b"k\tv"), (Some(b"k".into()), b"v".into()));
+        assert_eq!(
+            split(r"\x1Fa", b"k\x1fav"),
+            (Some(b"k".into()), b"v".into())
+        );
+        assert_eq!(split(r"\|", b"k\\|v"), (Some(b"k".into()), b"v".into()));
+        assert_eq!("".parse::<Separator>().unwrap_err(), SeparatorError::Empty);
+        assert_eq!(
+            r"\x1".parse::<Separator>().unwrap_err(),
+            SeparatorError::Hex
+        );
+        assert_eq!(
+            r"\xgg".parse::<Separator>().unwrap_err(),
+            SeparatorError::Hex
+        );
+    }
+
+    #[test]
+    fn a_pointer_takes_the_key_from_the_value() {
+        let line = r#" {"s":"a\nb","n":1.50,"t":true,"z":null,"o":{ "x" :1},"a":[1]} "#;
+        assert_eq!(pointed("/s", line).as_deref(), Some("a\nb"));
+        assert_eq!(pointed("/n", line).as_deref(), Some("1.50"));
+        assert_eq!(pointed("/t", line).as_deref(), Some("true"));
+        assert_eq!(pointed("/z", line), None);
+        assert_eq!(pointed("/missing", line), None);
+        assert_eq!(pointed("/o", line).as_deref(), Some(r#"{ "x" :1}"#));
+        assert_eq!(pointed("/a/0", line).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_pointer_needs_json() {
+        let key = LineKey::Pointer("/a".parse().unwrap());
+        for (line, text, column) in [
+            (&br#"{"a":1"#[..], "EOF while parsing an object", 6),
+            (b"", "EOF while parsing a value", 1),
+            (br#"{"a":1} {}"#, "trailing characters", 9),
+            (b"\"\xff\"", "not valid UTF-8", 2),
+            (
+                br#"{"b":1,"a":"\ud800"}"#,
+                "unexpected end of hex escape",
+                19,
+            ),
+        ] {
+            let error = parse(line, &key).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.column()), (text, column));
+        }
+    }
 }

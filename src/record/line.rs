@@ -131,3 +131,311 @@ fn given<'a, T>(
 fn neither(name: &'static str, column: usize) -> LineError {
     LineError::Neither { name, column }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Header, Timestamp};
+
+    fn error(line: impl AsRef<[u8]>) -> (String, usize) {
+        let error = parse(line.as_ref(), UnknownFields::Refuse).unwrap_err();
+        (error.to_string(), error.column())
+    }
+
+    fn value(json: &str) -> Option<Vec<u8>> {
+        let line = format!(r#"{{"value":{json}}}"#);
+        let outgoing = parse(line.as_bytes(), UnknownFields::Refuse).unwrap();
+        outgoing.value.map(Vec::from)
+    }
+
+    #[test]
+    fn a_record_has_all_its_fields_in_order() {
+        let record = Record {
+            topic: "orders",
+            partition: 2,
+            offset: 4711,
+            timestamp: Some(Timestamp {
+                millis: 1_763_668_800_123,
+                kind: TimestampKind::LogAppend,
+            }),
+            key: Some(b"{\"k\":1}"),
+            value: Some(b"{\"id\":7}"),
+            headers: &[
+                Header {
+                    name: b"a",
+                    value: Some(b"[]"),
+                },
+                Header {
+                    name: b"a",
+                    value: None,
+                },
+                Header {
+                    name: b"\xff",
+                    value: Some(b"\xfe"),
+                },
+            ],
+        };
+        let mut line = Vec::new();
+        encode(&record, PayloadMode::Auto, &mut line);
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            concat!(
+                r#"{"topic":"orders","partition":2,"offset":4711,"timestamp":1763668800123,"#,
+                r#""timestamp_type":"log_append","key":"{\"k\":1}","value":{"id":7},"headers":["#,
+                r#"{"key":"a","value":"[]"},{"key":"a","value":null},"#,
+                r#"{"key_base64":"/w==","value_base64":"/g=="}]}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_record_without_anything_still_has_all_its_fields() {
+        let record = Record {
+            topic: "t",
+            partition: 0,
+            offset: 0,
+            timestamp: None,
+            key: None,
+            value: None,
+            headers: &[],
+        };
+        let mut line = b"before ".to_vec();
+        encode(&record, PayloadMode::Auto, &mut line);
+        assert_eq!(
+            line,
+            b"before {\"topic\":\"t\",\"partition\":0,\"offset\":0,\"timestamp\":null,\
+              \"key\":null,\"value\":null,\"headers\":[]}\n"
+        );
+    }
+
+    #[test]
+    fn values_are_their_text() {
+        for (json, bytes) in [
+            (r#""a\n\u00e9""#, "a\né"),
+            (r#""null""#, "null"),
+            ("1.50", "1.50"),
+            ("true", "true"),
+            (r#" { "a" : 1 , "a":2 } "#, r#"{ "a" : 1 , "a":2 }"#),
+            ("[1]", "[1]"),
+        ] {
+            assert_eq!(value(json).as_deref(), Some(bytes.as_bytes()));
+        }
+        assert_eq!(value("null"), None);
+    }
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        let line = br#"{"key":"k","value":{"a":"\n"},"headers":[{"key":"n","value":"v"}]}"#;
+        let outgoing = parse(line, UnknownFields::Refuse).unwrap();
+        assert!(matches!(
+            outgoing.key,
+            Some(std::borrow::Cow::Borrowed(b"k"))
+        ));
+        assert!(matches!(
+            outgoing.value,
+            Some(std::borrow::Cow::Borrowed(_))
+        ));
+        assert!(matches!(
+            outgoing.headers[0].name,
+            std::borrow::Cow::Borrowed(b"n")
+        ));
+    }
+
+    #[test]
+    fn null_metadata_is_absent_metadata() {
+        let line = br#"{"topic":null,"partition":null,"timestamp":null,"headers":null,"key":null,"value":""}"#;
+        let expected = Outgoing {
+            value: Some(b"".into()),
+            ..Outgoing::default()
+        };
+        assert_eq!(parse(line, UnknownFields::Refuse).unwrap(), expected);
+    }
+
+    #[test]
+    fn timestamps_are_milliseconds_or_rfc_3339() {
+        for (json, millis) in [
+            ("1763668800123", 1_763_668_800_123),
+            ("-5", -5),
+            (r#""2025-11-20T20:00:00.123Z""#, 1_763_668_800_123),
+            (r#""2025-11-20T21:00:00.123+01:00""#, 1_763_668_800_123),
+        ] {
+            let line = format!(r#"{{"timestamp":{json},"value":null}}"#);
+            let outgoing = parse(line.as_bytes(), UnknownFields::Refuse).unwrap();
+            assert_eq!(outgoing.timestamp, Some(millis));
+        }
+        let wanted = "`timestamp` must be whole milliseconds since the epoch or an RFC 3339 time";
+        for json in [
+            "1.5",
+            "1e3",
+            r#""1763668800123""#,
+            "{}",
+            "9223372036854775808",
+        ] {
+            let line = format!(r#"{{"timestamp":{json},"value":null}}"#);
+            assert_eq!(error(line), (wanted.to_owned(), 14));
+        }
+        for json in ["0", r#""1970-01-01T00:00:00Z""#] {
+            let line = format!(r#"{{"timestamp":{json},"value":null}}"#);
+            assert!(error(line).0.starts_with("timestamp 0 cannot be sent"));
+        }
+    }
+
+    #[test]
+    fn partitions_are_whole_numbers() {
+        let wanted = "`partition` must be a whole number from 0 to 2147483647";
+        for json in ["-1", "2.0", "1e2", "2147483648", r#""2""#, "true"] {
+            let line = format!(r#"{{"partition":{json},"value":null}}"#);
+            assert_eq!(error(line), (wanted.to_owned(), 14));
+        }
+    }
+
+    #[test]
+    fn errors_name_what_and_where() {
+        for (line, text, column) in [
+            (
+                r#"{"vlaue":1}"#,
+                "unknown field `vlaue`, did you mean `value`?",
+                2,
+            ),
+            (r#"{"value":1,"zzz":1}"#, "unknown field `zzz`", 12),
+            (r#" {"value":1,"zzz":1}"#, "unknown field `zzz`", 13),
+            (r#"{"value":1,"\u007a":1}"#, "unknown field `z`", 21),
+            (r#"{"value":1, "value":2}"#, "`value` stands here twice", 13),
+            (r#"{"key":"k"}"#, "neither `value` nor `value_base64`", 1),
+            (
+                r#"{"value":1,"value_base64":""}"#,
+                "both `value` and `value_base64`",
+                27,
+            ),
+            (
+                r#"{"key":1,"key_base64":"","value":1}"#,
+                "both `key` and `key_base64`",
+                23,
+            ),
+            (
+                r#"{"value_base64":"AA=A"}"#,
+                "`value_base64` must be base64 with padding",
+                20,
+            ),
+            (
+                r#"{"value_base64":"AB=="}"#,
+                "`value_base64` must be base64 with padding",
+                19,
+            ),
+            (
+                r#"{"value_base64":"AA"}"#,
+                "`value_base64` must be base64 with padding",
+                18,
+            ),
+            (
+                r#"{"value_base64":null}"#,
+                "`value_base64` must be a string",
+                17,
+            ),
+            (r#"{"topic":7,"value":1}"#, "`topic` must be a string", 10),
+            (r#"{"value":1} x"#, "trailing characters", 13),
+            (r#"{"value":1 "key":2}"#, "expected `,` or `}`", 12),
+            (r#"{"value":"#, "EOF while parsing a value", 9),
+            (r#"{"value":"\ud800"}"#, "unexpected end of hex escape", 17),
+            (
+                "{\"value\":\"\t\"}",
+                "control character (\\u0000-\\u001F) found while parsing a string",
+                10,
+            ),
+            ("\u{feff}{\"value\":1} x", "trailing characters", 16),
+            (
+                r#"{"value":1,"headers":{}}"#,
+                "`headers` must be an array of objects",
+                22,
+            ),
+            (
+                r#"{"value":1,"headers":[1]}"#,
+                "`headers` must be an array of objects",
+                23,
+            ),
+            (
+                r#"{"value":1,"headers":[{"key":"a"}]}"#,
+                "neither `value` nor `value_base64`",
+                23,
+            ),
+            (
+                r#"{"value":1,"headers":[{"value":"a"}]}"#,
+                "neither `key` nor `key_base64`",
+                23,
+            ),
+            (
+                r#"{"value":1,"headers":[{"key":null,"value":1}]}"#,
+                "`key` must be a string",
+                30,
+            ),
+            (
+                r#"{"value":1,"headers":[{"kye":"a"}]}"#,
+                "unknown field `kye`, did you mean `key`?",
+                24,
+            ),
+        ] {
+            assert_eq!(error(line), (text.to_owned(), column), "{line}");
+        }
+    }
+
+    #[test]
+    fn header_names_with_nul_are_refused() {
+        for name in [r#""key":"a\u0000b""#, r#""key_base64":"AA==""#] {
+            let line = format!(r#"{{"value":1,"headers":[{{{name},"value":1}}]}}"#);
+            assert!(error(line).0.starts_with("a header name with a NUL"));
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_objects_are_told_apart() {
+        for (line, found) in [
+            ("", "an empty line"),
+            (" \r", "an empty line"),
+            ("[1]", "an array"),
+            ("\"a\"", "a string"),
+            ("hello", "other text"),
+            ("\u{1}\u{ff}", "other text"),
+        ] {
+            let text = format!("not a record line: expected a JSON object, found {found}");
+            assert_eq!(error(line).0, text);
+        }
+    }
+
+    #[test]
+    fn broken_utf_8_is_refused_even_where_it_is_skipped() {
+        let line = b"{\"value\":1,\"other\":\"\xff\"}";
+        let error = parse(line, UnknownFields::Ignore).unwrap_err();
+        assert_eq!(
+            (error.to_string(), error.column()),
+            ("not valid UTF-8".to_owned(), 21)
+        );
+    }
+
+    #[test]
+    fn unknown_fields_can_be_ignored_but_must_be_json() {
+        let outgoing = parse(
+            br#"{"a":{"b":[]},"a":1,"value":"v"}"#,
+            UnknownFields::Ignore,
+        )
+        .unwrap();
+        assert_eq!(outgoing.value.as_deref(), Some(&b"v"[..]));
+        assert!(parse(br#"{"a":{,"value":"v"}"#, UnknownFields::Ignore).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_a_carriage_return_are_passed_over() {
+        let outgoing = parse(
+            "\u{feff}{\"value\":\"v\"}\r".as_bytes(),
+            UnknownFields::Refuse,
+        )
+        .unwrap();
+        assert_eq!(outgoing.value.as_deref(), Some(&b"v"[..]));
+    }
+
+    #[test]
+    fn escaped_names_are_the_same_names() {
+        let outgoing = parse(br#"{"v\u0061lue":"v"}"#, UnknownFields::Refuse).unwrap();
+        assert_eq!(outgoing.value.as_deref(), Some(&b"v"[..]));
+    }
+}

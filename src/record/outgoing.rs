@@ -22,7 +22,7 @@ pub struct Outgoing<'a> {
 /// One header of a record to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingHeader<'a> {
-    /// Any bytes but NUL, at which librdkafka would cut the name off.
+    /// Any bytes but NUL, at which librdkafka cuts a name off when it reads.
     pub name: Cow<'a, [u8]>,
     /// `None` is a null value, which is not the empty value.
     pub value: Option<Cow<'a, [u8]>>,

@@ -1,11 +1,12 @@
 //! RFC 6901: a path into JSON, and the text that stands there, as it stands there.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::fields::Name;
 
 /// A JSON pointer such as `/user/id`; the empty one is the whole document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +15,10 @@ pub struct Pointer(Vec<String>);
 /// Why a text is no JSON pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
+    /// Only the empty pointer has none.
     #[error("a JSON pointer begins with `/`")]
     NoSlash,
+    /// A `~` that escapes nothing (RFC 6901 section 3).
     #[error("in a JSON pointer `~` is written `~0`, and `/` in a name `~1`")]
     BareTilde,
 }
@@ -96,6 +99,65 @@ impl<'a> Visitor<'a> for Member<'_> {
     }
 }
 
-/// A name without a copy where nothing in it is escaped.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(pointer: &str, json: &str) -> Option<String> {
+        let place = pointer.parse::<Pointer>().unwrap().find(json).unwrap();
+        place.map(|place| place.get().to_owned())
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_are_found() {
+        let json = r#"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#;
+        for (pointer, expected) in [
+            ("", json),
+            ("/foo", r#"["bar","baz"]"#),
+            ("/foo/0", r#""bar""#),
+            ("/", "0"),
+            ("/a~1b", "1"),
+            ("/c%d", "2"),
+            ("/e^f", "3"),
+            ("/g|h", "4"),
+            ("/i\\j", "5"),
+            ("/k\"l", "6"),
+            ("/ ", "7"),
+            ("/m~0n", "8"),
+        ] {
+            assert_eq!(found(pointer, json).as_deref(), Some(expected), "{pointer}");
+        }
+        assert_eq!(found("/~01", r#"{"~1":1,"/":2}"#).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        let json = r#"{"a":[1,2],"b":"text"}"#;
+        for pointer in [
+            "/c", "/a/2", "/a/-", "/a/01", "/a/+1", "/a/x", "/b/0", "/a/0/0",
+        ] {
+            assert_eq!(found(pointer, json), None, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_equal_names_counts_and_text_stays_as_it_is() {
+        assert_eq!(
+            found("/a", r#"{"a":1, "\u0061" : 1.50 }"#).as_deref(),
+            Some("1.50")
+        );
+    }
+
+    #[test]
+    fn pointers_and_documents_are_checked() {
+        assert_eq!("a".parse::<Pointer>(), Err(PointerError::NoSlash));
+        assert_eq!("/a~".parse::<Pointer>(), Err(PointerError::BareTilde));
+        assert_eq!("/a~2".parse::<Pointer>(), Err(PointerError::BareTilde));
+        assert!(
+            "/a".parse::<Pointer>()
+                .unwrap()
+                .find(r#"{"a":1,}"#)
+                .is_err()
+        );
+    }
+}
