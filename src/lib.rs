@@ -1,6 +1,13 @@
 //! Kafka for shell pipelines: the library under the `kpipe` executable.
+//!
+//! `commands` renders and nothing else does; `kafka` speaks to Kafka and nothing else
+//! does; `record`, `pipeline`, `source` and `sink` know neither.
 
+mod cli;
+mod clock;
+mod commands;
 pub mod config;
+mod context;
 pub mod error;
 pub mod exit;
 pub mod kafka;
@@ -11,3 +18,85 @@ pub mod source;
 pub mod stop;
 pub mod time;
 pub mod ui;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+use context::Context;
+use error::CommandError;
+use exit::{Outcome, Status};
+use stop::Stop;
+use ui::Ui;
+
+/// Runs kpipe with the process's arguments and reports on stderr.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data, and go to stdout; a closed one is nobody's trouble.
+            let _ = error.print();
+            return Outcome::Exit(if error.use_stderr() {
+                Status::Usage
+            } else {
+                Status::Done
+            });
+        }
+    };
+    let ui = Ui::new(cli.quiet, cli.color);
+    log_to_stderr(cli.verbose);
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => {
+            ui.error(&CommandError::failed(error));
+            return Outcome::Exit(Status::Failed);
+        }
+    };
+    let mut context = Context::new(ui, stop, cli.connection);
+    match dispatch(cli.command, &mut context) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            context.ui.error(&error);
+            Outcome::Exit(error.status)
+        }
+    }
+}
+
+fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandError> {
+    match command {
+        Command::Send(args) => commands::send::run(&args, context),
+        Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Broker(args) => commands::broker::run(&args, context),
+        Command::Config(args) => commands::config::run(&args, context),
+        Command::Help(args) => commands::help::run(&args, context),
+        Command::Renamed(_) => Err(CommandError::usage("no such command").hint(
+            "records go in with `kpipe send TOPIC` and come out with `kpipe tail TOPIC`; \
+             `kpipe help` lists the commands",
+        )),
+    }
+}
+
+/// The overview that `kpipe help` prints.
+fn cli_help() -> String {
+    Cli::command().render_long_help().to_string()
+}
+
+/// The client library's log is shown on request only; `KPIPE_LOG` filters it finely.
+fn log_to_stderr(verbose: u8) {
+    let filter = std::env::var("KPIPE_LOG").unwrap_or_else(|_| {
+        match verbose {
+            0 => "off",
+            1 => "info",
+            _ => "debug",
+        }
+        .to_owned()
+    });
+    if filter == "off" {
+        return;
+    }
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .try_init();
+}

@@ -34,6 +34,13 @@ pub use producer::{
 };
 pub use reader::{Reader, Selection};
 
+/// Whether Kafka takes `name` for a topic: 1 to 249 letters, digits, `.`, `_`, `-`, and
+/// neither `.` nor `..` (`org.apache.kafka.common.internals.Topic`).
+pub fn is_topic_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=249).contains(&name.len()) && name.bytes().all(fits) && name != "." && name != ".."
+}
+
 /// What came of asking a [`Source`] for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {

@@ -27,7 +27,7 @@ pub const DEFAULTS: [(&str, &str); 7] = [
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
-    ("compression.codec", "lz4"),
+    ("compression.type", "lz4"),
     ("queue.buffering.max.kbytes", "16384"),
     ("queue.buffering.max.messages", "50000"),
     ("topic.metadata.propagation.max.ms", "5000"),
@@ -166,7 +166,7 @@ impl Producer {
         ]);
         let mut fixed = Vec::new();
         if let Some(codec) = &settings.compression {
-            fixed.push(("compression.codec", codec.as_str()));
+            fixed.push(("compression.type", codec.as_str()));
         }
         if let Some(acks) = settings.acks.as_deref().filter(|acks| *acks != "all") {
             fixed.extend([("acks", acks), ("enable.idempotence", "false")]);

@@ -4,3 +4,4 @@ pub mod filter;
 pub mod pump;
 pub mod ledger;
 pub mod deliver;
+pub mod last;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::error::CommandError;
 use crate::pipeline::pump::Sink;
 use crate::record::{PayloadMode, Record, Template, encode};
 use crate::ui::pretty::Pretty;
@@ -193,3 +194,20 @@ pub fn write_all(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Makes a closed pipe an end like any other, and other troubles errors.
+pub fn tolerate_closed(result: io::Result<()>) -> Result<(), CommandError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Stdout does not take what is written: a full disk, say.
+pub fn cannot_write(error: io::Error) -> CommandError {
+    CommandError::failed(WriteError(error))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to stdout")]
+struct WriteError(#[source] io::Error);

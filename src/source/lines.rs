@@ -4,7 +4,7 @@
 //! channel holds a few, and a line longer than the limit passes through in pieces.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -63,6 +63,31 @@ impl Input {
     /// The file itself, to compare it with others or to read it twice.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The same input as a regular file at its beginning; what cannot be read twice is
+    /// copied to a temporary file, which goes with the process.
+    pub fn rereadable(mut self) -> io::Result<Self> {
+        if self.length.is_none() {
+            let mut copy = tempfile::tempfile()?;
+            let length = io::copy(&mut self.file, &mut copy)?;
+            copy.rewind()?;
+            self.file = copy;
+            self.length = Some(length);
+        }
+        Ok(self)
+    }
+
+    /// Another handle on the same file, at its beginning; the two share one position.
+    pub fn again(&self) -> io::Result<Self> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        Self::new(self.name.clone(), file)
+    }
+
+    /// Goes back to the beginning.
+    pub fn rewind(&mut self) -> io::Result<()> {
+        self.file.rewind()
     }
 
     /// Reads all of a file that is one value; `None` when it exceeds `limit` bytes.
@@ -320,7 +345,7 @@ mod tests {
     fn read(bytes: &[u8], longest_line: usize) -> Vec<Piece> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
+        file.rewind().unwrap();
         let input = Input::new("file".into(), file).unwrap();
         let (sender, receiver) = sync_channel(1000);
         Reader {

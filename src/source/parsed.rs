@@ -134,12 +134,10 @@ impl Parsed {
         }
     }
 
-    /// The first line without a record, and why.
-    pub fn first_error(&self) -> Option<(usize, &LineError)> {
-        self.records
-            .iter()
-            .enumerate()
-            .find_map(|(index, record)| Some((index, record.as_ref().err()?.as_ref())))
+    /// The lines without a record, and why.
+    pub fn errors(&self) -> impl Iterator<Item = (usize, &LineError)> {
+        let records = self.records.iter().enumerate();
+        records.filter_map(|(index, record)| Some((index, record.as_ref().err()?.as_ref())))
     }
 }
 

@@ -1,0 +1,43 @@
+//! `kpipe config show`: which settings are in force, and who set them.
+
+use clap::Subcommand;
+
+use crate::config;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Outcome;
+use crate::kafka::{COMMON, CONSUMER_DEFAULTS, PRODUCER_DEFAULTS};
+use crate::sink::output;
+use crate::ui::rows;
+
+/// Show the connection settings
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print every effective value and where it came from, secrets masked
+    Show {
+        /// How to print
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        output: rows::Output,
+    },
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+    let Command::Show { output } = args.command;
+    let defaults: Vec<_> = COMMON
+        .iter()
+        .chain(&PRODUCER_DEFAULTS)
+        .chain(&CONSUMER_DEFAULTS)
+        .copied()
+        .collect();
+    let rows = config::rows(&context.connection()?, &defaults);
+    let mut out = output::stdout().map_err(CommandError::failed)?;
+    let is_terminal = context.ui.stdout_is_terminal();
+    output::tolerate_closed(rows::write(&rows, output, is_terminal, &mut out))?;
+    Ok(Outcome::DONE)
+}

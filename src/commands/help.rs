@@ -1,0 +1,32 @@
+//! `kpipe help TOPIC`: the pages of docs/ that a user needs at hand.
+
+use std::io::Write;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Outcome;
+use crate::sink::output;
+
+/// Print a page: `record-line` or `exit-status`
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The page; without one, the commands
+    topic: Option<Topic>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Topic {
+    RecordLine,
+    ExitStatus,
+}
+
+pub fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
+    let text = match args.topic {
+        Some(Topic::RecordLine) => include_str!("../../docs/record-line.md").to_owned(),
+        Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
+        None => crate::cli_help(),
+    };
+    let mut out = output::stdout().map_err(CommandError::failed)?;
+    output::tolerate_closed(out.write_all(text.as_bytes()))?;
+    Ok(Outcome::DONE)
+}

@@ -1,0 +1,304 @@
+//! `kpipe send`: one record, or what comes in as lines; waits for every acknowledgement.
+
+mod one;
+mod stream;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Outcome;
+use crate::kafka::Settings;
+use crate::record::{Input, LineKey, Pointer, Separator};
+use crate::time;
+
+/// Send one record, or record lines from stdin or files
+///
+/// With VALUE, sends it as one record and prints its receipt. Without, reads record
+/// lines, as `kpipe tail` prints them, or what `--input` names. Every line is
+/// acknowledged by all in-sync replicas or accounted for; the status is 0 only if all
+/// were. TOPIC, where given, overrides the lines' topics.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  kpipe send orders '{\"id\":7}' -k u-17           one record
+  kpipe tail orders -e | kpipe send copy         an exact copy
+  kpipe send orders --lines < values.txt         each line is a value
+  kpipe send orders --lines --key-from /user     keys out of JSON values
+  kpipe send --file day.jsonl --failed left.jsonl
+  kpipe send < left.jsonl                        what was left")]
+pub struct Args {
+    /// Topic to send to
+    topic: Option<String>,
+
+    /// Value of one record; `-` reads stdin instead
+    #[arg(allow_hyphen_values = true)]
+    value: Option<String>,
+
+    #[command(flatten)]
+    record: OneRecord,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    #[command(flatten)]
+    delivery: DeliveryArgs,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "One record")]
+struct OneRecord {
+    /// Its key
+    #[arg(short, long, allow_hyphen_values = true)]
+    key: Option<String>,
+
+    /// A header; NAME alone is a null value (can be repeated)
+    #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
+    headers: Vec<String>,
+
+    /// The partition, instead of the key's
+    #[arg(short, long, value_parser = clap::value_parser!(i32).range(0..))]
+    partition: Option<i32>,
+
+    /// When it was made, instead of now
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    timestamp: Option<String>,
+
+    /// A null value, which deletes the key in a compacted topic
+    #[arg(long, conflicts_with = "value")]
+    tombstone: bool,
+}
+
+impl OneRecord {
+    fn is_asked_for(&self) -> bool {
+        self.key.is_some()
+            || !self.headers.is_empty()
+            || self.partition.is_some()
+            || self.timestamp.is_some()
+            || self.tombstone
+    }
+}
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Input")]
+struct InputArgs {
+    /// Read this file; `-` is stdin (can be repeated)
+    #[arg(long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// What the input is
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    input: Kind,
+
+    /// Each line is a value: short for `--input lines`
+    #[arg(long, conflicts_with = "input")]
+    lines: bool,
+
+    /// With lines: take the key out of the JSON value
+    #[arg(long, value_name = "/JSON/POINTER", conflicts_with = "separator")]
+    key_from: Option<Pointer>,
+
+    /// With lines: a key stands before the first SEPARATOR
+    #[arg(short = 'K', long = "key-separator", value_name = "SEPARATOR")]
+    separator: Option<Separator>,
+
+    /// Accept fields that record lines do not have
+    #[arg(long)]
+    ignore_unknown: bool,
+
+    /// Read all of the input first; one bad line and nothing is sent
+    #[arg(long)]
+    strict: bool,
+
+    /// Ignore the lines' partitions and hash the keys
+    #[arg(long)]
+    repartition: bool,
+
+    /// Ignore the lines' timestamps
+    #[arg(long)]
+    now: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Record lines
+    #[default]
+    Record,
+    /// Each line is a value
+    Lines,
+    /// Each file is a value
+    Whole,
+    /// Lines of `kcat -J`
+    Kcat,
+    /// Lines of `rpk topic consume --pretty-print=false`
+    Rpk,
+    /// Lines of `kaf consume --output json-each-row`
+    Kaf,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Delivery")]
+struct DeliveryArgs {
+    /// Which receipts to print [default: all for one record, none for many]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    receipts: Option<Receipts>,
+
+    /// Keep the lines that were not acknowledged in this file, and why in FILE.why
+    #[arg(long, value_name = "FILE")]
+    failed: Option<PathBuf>,
+
+    /// All or nothing: one transaction, which consumers see at once or never
+    #[arg(long)]
+    transaction: bool,
+
+    /// Records a second, such as `100/s` or `90/m`
+    #[arg(long, value_parser = parse_rate)]
+    rate: Option<f64>,
+
+    /// How long a record may wait for its acknowledgement
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = time::parse_duration
+    )]
+    delivery_timeout: Duration,
+
+    /// Compress batches [default: lz4]
+    #[arg(short = 'z', long, value_enum, value_name = "CODEC")]
+    compression: Option<Compression>,
+
+    /// Who must have a record before it counts [default: all]
+    #[arg(long, value_enum, conflicts_with = "transaction")]
+    acks: Option<Acks>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Receipts {
+    All,
+    Failed,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compression {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Compression {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Acks {
+    /// Every replica in sync
+    All,
+    /// The leader alone
+    #[value(name = "1", alias = "leader")]
+    Leader,
+    /// Nobody: what is lost is lost in silence
+    #[value(name = "0", alias = "none")]
+    Nobody,
+}
+
+pub fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
+    let value = args.value.as_deref().filter(|value| *value != "-");
+    if value.is_some() || args.record.tombstone {
+        return one::run(args, value, context);
+    }
+    if args.record.is_asked_for() {
+        return Err(CommandError::usage(
+            "key, headers, partition and timestamp belong to one record, but there is no VALUE",
+        )
+        .hint("give a VALUE, or `--tombstone`; in record lines each line has its own"));
+    }
+    stream::run(args, context)
+}
+
+impl Args {
+    fn settings(&self, linger: Duration) -> Settings {
+        let delivery = &self.delivery;
+        Settings {
+            acks: delivery.acks.map(|acks| {
+                match acks {
+                    Acks::All => "all",
+                    Acks::Leader => "1",
+                    Acks::Nobody => "0",
+                }
+                .to_owned()
+            }),
+            compression: delivery.compression.map(|codec| codec.name().to_owned()),
+            delivery_timeout: delivery.delivery_timeout,
+            linger,
+            transactional_id: delivery
+                .transaction
+                // A new id each time: nobody continues the transaction of a run that died.
+                .then(|| format!("kpipe-{}", uuid::Uuid::now_v7())),
+        }
+    }
+}
+
+impl InputArgs {
+    fn kind(&self) -> Kind {
+        if self.lines { Kind::Lines } else { self.input }
+    }
+
+    /// How a line is read.
+    fn input(&self) -> Result<Input, CommandError> {
+        let key = match (&self.key_from, &self.separator) {
+            (Some(pointer), _) => LineKey::Pointer(pointer.clone()),
+            (None, Some(separator)) => LineKey::Separator(separator.clone()),
+            (None, None) => LineKey::None,
+        };
+        let kind = self.kind();
+        if kind != Kind::Lines && !matches!(key, LineKey::None) {
+            return Err(CommandError::usage(
+                "`--key-from` and `-K` take keys out of plain lines",
+            )
+            .hint("add `--lines`"));
+        }
+        Ok(match kind {
+            Kind::Record => Input::Record,
+            Kind::Lines | Kind::Whole => Input::Lines(key),
+            Kind::Kcat => Input::Kcat,
+            Kind::Rpk => Input::Rpk,
+            Kind::Kaf => Input::Kaf,
+        })
+    }
+}
+
+/// Reads `100/s`, `90/m`, `1000/h` or a bare number of records a second.
+fn parse_rate(text: &str) -> Result<f64, RateError> {
+    let (number, seconds) = match text.rsplit_once('/') {
+        None => (text, 1.0),
+        Some((number, "s")) => (number, 1.0),
+        Some((number, "m")) => (number, 60.0),
+        Some((number, "h")) => (number, 3600.0),
+        Some(_) => return Err(RateError),
+    };
+    let rate = number.trim().parse::<f64>().map_err(|_| RateError)? / seconds;
+    if rate.is_finite() && rate > 1e-6 {
+        Ok(rate)
+    } else {
+        Err(RateError)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("expected records a second, minute or hour, such as `100/s`")]
+struct RateError;

@@ -1,0 +1,56 @@
+//! Rows as a table for people or as JSON Lines for programs, from one value.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::sanitize::OneLine;
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// A table on a terminal, JSON Lines in a pipe
+    #[default]
+    Auto,
+    Table,
+    Json,
+}
+
+/// Writes `rows`; in a table, the fields of the first name the columns.
+pub fn write(
+    rows: &[impl Serialize],
+    output: Output,
+    is_terminal: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if output == Output::Json || (output == Output::Auto && !is_terminal) {
+        for row in rows {
+            serde_json::to_writer(&mut *out, row)?;
+            out.write_all(b"\n")?;
+        }
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    for (index, row) in rows.iter().enumerate() {
+        let Value::Object(fields) = serde_json::to_value(row)? else {
+            continue;
+        };
+        if index == 0 {
+            table.set_header(fields.keys().map(|name| name.replace('_', "-").to_uppercase()));
+        }
+        table.add_row(fields.values().map(|value| match value {
+            Value::String(text) => OneLine(text).to_string(),
+            Value::Null => "-".to_owned(),
+            other => other.to_string(),
+        }));
+    }
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim())?;
+    }
+    Ok(())
+}
