@@ -58,7 +58,7 @@ pub struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
-    /// Brokers to connect to first [default: localhost:9092] [env: KPIPE_BROKERS]
+    /// Brokers to connect to first [default: localhost:9092] [env: `KPIPE_BROKERS`]
     #[arg(
         short,
         long,
@@ -87,7 +87,7 @@ pub struct ConnectionArgs {
     )]
     pub properties_file: Option<PathBuf>,
 
-    /// Use a profile of config.toml [env: KPIPE_PROFILE]
+    /// Use a profile of config.toml [env: `KPIPE_PROFILE`]
     #[arg(short = 'C', long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
 }
@@ -99,8 +99,8 @@ pub enum Command {
     Broker(broker::Args),
     Config(config::Args),
     Help(help::Args),
-    /// kcat's and Kafka's words for `send` and `tail`
-    #[command(hide = true, aliases = ["produce", "consume", "pub", "sub"], name = "produce")]
+    /// Other tools' words for `send` and `tail`
+    #[command(hide = true, name = "produce", alias = "consume")]
     Renamed(Renamed),
 }
 

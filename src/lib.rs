@@ -34,6 +34,11 @@ use ui::Ui;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if names_topic_by_flag(&error) => {
+            let error = renamed("the topic is an argument, not a flag");
+            Ui::new(false, ui::Color::Auto).error(&error);
+            return Outcome::Exit(error.status);
+        }
         Err(error) => {
             // Help and version are data, and go to stdout; a closed one is nobody's trouble.
             let _ = error.print();
@@ -70,11 +75,25 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
-        Command::Renamed(_) => Err(CommandError::usage("no such command").hint(
-            "records go in with `kpipe send TOPIC` and come out with `kpipe tail TOPIC`; \
-             `kpipe help` lists the commands",
-        )),
+        Command::Renamed(_) => Err(renamed("no such command")),
     }
+}
+
+/// What users of other tools type by habit.
+fn renamed(what: &'static str) -> CommandError {
+    CommandError::usage(what).hint(
+        "records go in with `kpipe send TOPIC` and come out with `kpipe tail TOPIC`; \
+         `kpipe --help` lists the commands",
+    )
+}
+
+/// `-t TOPIC`, as in kcat.
+fn names_topic_by_flag(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue};
+    matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(flag)) if flag == "-t" || flag == "--topic"
+    ) && error.kind() == clap::error::ErrorKind::UnknownArgument
 }
 
 /// The overview that `kpipe help` prints.

@@ -34,7 +34,7 @@ pub fn write(
     }
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     for (index, row) in rows.iter().enumerate() {
         let Value::Object(fields) = serde_json::to_value(row)? else {

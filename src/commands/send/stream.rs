@@ -24,8 +24,7 @@ use crate::sink::output;
 use crate::sink::receipt::{Failure, Receipt};
 use crate::source::lines::{self, Piece, Reader};
 use crate::source::parsed::Parsed;
-use crate::stop::Stop;
-use crate::ui::{Ui, in_one_line};
+use crate::ui::Ui;
 
 /// The longest line, unless larger records are configured.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
