@@ -27,7 +27,9 @@ fn main() {
     unsafe {
         let conf = rd::rd_kafka_conf_new();
         let more = std::env::var("CEILING_X").unwrap_or_default();
-        let more = more.split_whitespace().filter_map(|pair| pair.split_once('='));
+        let more = more
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once('='));
         let settings = SETTINGS
             .into_iter()
             .chain([("bootstrap.servers", &*brokers)])
@@ -63,13 +65,14 @@ fn main() {
         let mut messages = vec![ptr::null_mut(); 4096];
         while left > 0 {
             let room = messages.len();
-            let mut taken =
-                rd::rd_kafka_consume_batch_queue(queue, 0, messages.as_mut_ptr(), room);
+            let mut taken = rd::rd_kafka_consume_batch_queue(queue, 0, messages.as_mut_ptr(), room);
             if taken == 0 {
                 taken = rd::rd_kafka_consume_batch_queue(queue, 1000, messages.as_mut_ptr(), 1);
             }
             for message in &messages[..usize::try_from(taken).unwrap_or(0)] {
-                left -= i64::from((**message).err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR);
+                left -= i64::from(
+                    (**message).err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
+                );
                 rd::rd_kafka_message_destroy(*message);
             }
         }

@@ -20,7 +20,7 @@ use crate::ui::Color;
     max_term_width = 100,
     after_help = "See `kpipe help record-line` and `kpipe help exit-status`."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub connection: ConnectionArgs,
 
@@ -57,7 +57,7 @@ pub struct Cli {
 /// Which cluster, and how.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
-pub struct ConnectionArgs {
+pub(crate) struct ConnectionArgs {
     /// Brokers to connect to first [default: localhost:9092] [env: `KPIPE_BROKERS`]
     #[arg(
         short,
@@ -70,21 +70,11 @@ pub struct ConnectionArgs {
     pub brokers: Option<String>,
 
     /// Set a librdkafka property (can be repeated; for secrets see `-F` and `-C`)
-    #[arg(
-        short = 'X',
-        long = "set",
-        global = true,
-        value_name = "KEY=VALUE"
-    )]
+    #[arg(short = 'X', long = "set", global = true, value_name = "KEY=VALUE")]
     pub properties: Vec<String>,
 
     /// Read properties from a file: a kcat.conf or a Java client.properties; `-` is stdin
-    #[arg(
-        short = 'F',
-        long = "properties",
-        global = true,
-        value_name = "FILE"
-    )]
+    #[arg(short = 'F', long = "properties", global = true, value_name = "FILE")]
     pub properties_file: Option<PathBuf>,
 
     /// Use a profile of config.toml [env: `KPIPE_PROFILE`]
@@ -93,7 +83,7 @@ pub struct ConnectionArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
     Broker(broker::Args),
@@ -107,7 +97,7 @@ pub enum Command {
 /// Whatever follows a word of another tool.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true)]
-pub struct Renamed {
+pub(crate) struct Renamed {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     rest: Vec<String>,
 }

@@ -5,13 +5,13 @@ use jiff::tz::TimeZone;
 
 /// The time and its zone.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     zone: TimeZone,
 }
 
 impl Clock {
     /// The machine's clock, in the zone of `TZ` or of the system.
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self {
             zone: TimeZone::system(),
         }
@@ -19,12 +19,16 @@ impl Clock {
 
     /// The present moment.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-    pub fn now(&self) -> Timestamp {
+    #[expect(
+        clippy::unused_self,
+        reason = "time belongs to whoever holds the clock"
+    )]
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 
     /// The zone that local times are in.
-    pub fn zone(&self) -> &TimeZone {
+    pub(crate) fn zone(&self) -> &TimeZone {
         &self.zone
     }
 }

@@ -13,7 +13,7 @@ use crate::stop::Stop;
 use crate::ui::Ui;
 
 /// The outside of one run.
-pub struct Context {
+pub(crate) struct Context {
     pub ui: Ui,
     pub clock: Clock,
     pub stop: Stop,
@@ -24,7 +24,7 @@ pub struct Context {
 
 impl Context {
     /// The outside as `connection` and the process give it.
-    pub fn new(ui: Ui, stop: Stop, connection: ConnectionArgs) -> Self {
+    pub(crate) fn new(ui: Ui, stop: Stop, connection: ConnectionArgs) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -38,7 +38,7 @@ impl Context {
     }
 
     /// The connection settings and where each comes from.
-    pub fn connection(&self) -> Result<Connection, CommandError> {
+    pub(crate) fn connection(&self) -> Result<Connection, CommandError> {
         let arguments = &self.connection;
         let connection = config::resolve(&config::Inputs {
             brokers: arguments.brokers.as_deref(),
@@ -61,7 +61,7 @@ impl Context {
     }
 
     /// The cluster to speak to.
-    pub fn cluster(&self) -> Result<Cluster, CommandError> {
+    pub(crate) fn cluster(&self) -> Result<Cluster, CommandError> {
         let connection = self.connection()?;
         let token_source = connection.oauth_token_command().map(|argv| {
             let (argv, clock) = (argv.to_owned(), self.clock.clone());
@@ -83,7 +83,7 @@ impl Context {
     }
 
     /// Whether the connection settings are read from stdin.
-    pub fn connection_reads_stdin(&self) -> bool {
+    pub(crate) fn connection_reads_stdin(&self) -> bool {
         self.connection.properties_file.as_deref() == Some(Path::new("-"))
     }
 }

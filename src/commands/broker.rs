@@ -22,10 +22,10 @@ use crate::sink::output;
 /// makes any topic it is asked for, and Java clients cannot connect to it.
 ///
 /// Prints its address as one line of JSON and runs until interrupted. With a command
-/// after `--`, runs that with KPIPE_BROKERS and KAFKA_BROKERS set and leaves with its
+/// after `--`, runs that with `KPIPE_BROKERS` and `KAFKA_BROKERS` set and leaves with its
 /// status.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(crate) struct Args {
     /// Make a topic (can be repeated) [default: 3 partitions, replication 1]
     #[arg(long = "topic", value_name = "NAME[:PARTITIONS[:REPLICATION]]")]
     topics: Vec<NewTopic>,
@@ -92,7 +92,7 @@ struct Address<'a> {
     brokers: &'a str,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let broker = Broker::start(args.nodes)?;
     for topic in &args.topics {
         broker.create_topic(&topic.name, topic.partitions, topic.replication)?;
@@ -108,7 +108,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
         return wait(&child, context);
     }
     let mut out = output::stdout().map_err(CommandError::failed)?;
-    let line = serde_json::to_string(&Address { brokers: &brokers }).map_err(CommandError::failed)?;
+    let line =
+        serde_json::to_string(&Address { brokers: &brokers }).map_err(CommandError::failed)?;
     output::tolerate_closed(writeln!(out, "{line}"))?;
     while !context.stop.wait(Duration::from_secs(1)) {
         broker.serve(Duration::ZERO);
@@ -125,7 +126,9 @@ fn wait(child: &Child, context: &Context) -> Result<Outcome, CommandError> {
     loop {
         match process::wait(WaitOptions::NOHANG) {
             Ok(Some((ended, status))) if ended == command => {
-                let code = status.exit_status().and_then(|code| u8::try_from(code).ok());
+                let code = status
+                    .exit_status()
+                    .and_then(|code| u8::try_from(code).ok());
                 return Ok(match (code, status.terminating_signal()) {
                     (Some(code), _) => Outcome::Passed(code),
                     (None, Some(signal)) => Outcome::Signal(signal),

@@ -12,7 +12,7 @@ use crate::ui::rows;
 
 /// Show the connection settings
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -27,7 +27,7 @@ enum Command {
     },
 }
 
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let Command::Show { output } = args.command;
     let defaults: Vec<_> = COMMON
         .iter()

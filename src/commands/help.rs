@@ -9,7 +9,7 @@ use crate::sink::output;
 
 /// Print a page: `record-line` or `exit-status`
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(crate) struct Args {
     /// The page; without one, the commands
     topic: Option<Topic>,
 }
@@ -20,7 +20,7 @@ enum Topic {
     ExitStatus,
 }
 
-pub fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
     let text = match args.topic {
         Some(Topic::RecordLine) => include_str!("../../docs/record-line.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),

@@ -1,7 +1,7 @@
 //! The commands: one file each, with its arguments, whose docs are its help, and `run`.
 
-pub mod broker;
-pub mod config;
-pub mod help;
-pub mod send;
-pub mod tail;
+pub(crate) mod broker;
+pub(crate) mod config;
+pub(crate) mod help;
+pub(crate) mod send;
+pub(crate) mod tail;

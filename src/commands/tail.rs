@@ -37,7 +37,11 @@ Examples:
   kpipe tail '^logs-' -f '%t %T{RFC3339} %s\\n'
 
 TIME is RFC 3339, a date, seconds or milliseconds since the epoch, or a time ago (`2h`, `7d`).")]
-pub struct Args {
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is given or not"
+)]
+pub(crate) struct Args {
     /// Topics; a regular expression begins with `^`
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
@@ -185,7 +189,7 @@ enum Commit {
     Never,
 }
 
-pub fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
     let offsets = args.offsets(context)?;
     let topics = Topics::new(&args.topics).map_err(CommandError::usage)?;
@@ -230,10 +234,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> 
     match end {
         End::Failed(error) => Err(error.into()),
         End::Timeout => Err(CommandError::new(Status::Unavailable, TimeIsUp { written })),
-        End::Stopped => Ok(context
-            .stop
-            .signal()
-            .map_or(Outcome::DONE, Outcome::Signal)),
+        End::Stopped => Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal)),
         _ if written == 0 && args.fail_empty => Ok(Outcome::Exit(Status::Failed)),
         _ => Ok(Outcome::DONE),
     }
@@ -288,8 +289,7 @@ impl Args {
     fn format(&self, context: &Context) -> Result<Format, CommandError> {
         let zone = context.clock.zone();
         if let Some(template) = &self.format {
-            let template =
-                Template::parse(template, zone.clone()).map_err(CommandError::usage)?;
+            let template = Template::parse(template, zone.clone()).map_err(CommandError::usage)?;
             return Ok(Format::Template(Box::new(template)));
         }
         if self.values {
@@ -321,11 +321,7 @@ impl Run<'_> {
         self.pump(&batches, None)
     }
 
-    fn in_group(
-        &mut self,
-        cluster: &Cluster,
-        membership: Membership,
-    ) -> Result<End, CommandError> {
+    fn in_group(&mut self, cluster: &Cluster, membership: Membership) -> Result<End, CommandError> {
         let (flow, batches) = pump::channel_of_batches();
         let member = Member::join(cluster, membership, pump::drain(flow.clone()))?;
         let commits = member.commits();
@@ -408,7 +404,10 @@ impl Run<'_> {
             if !matches!(end, End::Source) {
                 return Ok(end);
             }
-            if cut.iter().any(|(topic, partition)| last.seen(topic, *partition) < count) {
+            if cut
+                .iter()
+                .any(|(topic, partition)| last.seen(topic, *partition) < count)
+            {
                 window = window.saturating_mul(16);
                 continue;
             }

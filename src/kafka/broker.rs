@@ -34,12 +34,7 @@ impl Broker {
     }
 
     /// Makes a topic.
-    pub fn create_topic(
-        &self,
-        name: &str,
-        partitions: i32,
-        replication: i32,
-    ) -> Result<(), Error> {
+    pub fn create_topic(&self, name: &str, partitions: i32, replication: i32) -> Result<(), Error> {
         self.cluster
             .create_topic(name, partitions, replication)
             .map_err(|error| Error::other(format!("make topic `{name}`"), error))

@@ -47,7 +47,7 @@ pub(super) fn take(queue: &Queue, batch: &mut Messages, timeout: Duration) {
     loop {
         let before = batch.len();
         queue.take(batch, BITE, timeout);
-        bytes += batch.iter().skip(before).map(Message::len).sum::<usize>();
+        bytes += batch.iter().skip(before).map(Message::size).sum::<usize>();
         let taken = batch.len() - before;
         if taken == 0 || bytes >= BATCH_BYTES || batch.len() >= BATCH_MESSAGES {
             return;
@@ -161,7 +161,7 @@ fn refusal(code: Code, text: &str, topic: &str) -> Result<(), Error> {
 
 /// What [`Step`] follows from a batch that was sorted out.
 pub(super) fn step(batch: &Messages, progress: &Progress) -> Step {
-    if batch.len() > 0 {
+    if !batch.is_empty() {
         Step::Records
     } else if progress.is_done() {
         Step::End
@@ -173,14 +173,14 @@ pub(super) fn step(batch: &Messages, progress: &Progress) -> Step {
 /// Ends the run when the connection cannot come back, and says once when it is away.
 pub(super) fn watch_connection(
     client: &Client,
-    step: &Step,
+    step: Step,
     announced: &mut bool,
     notices: &mut Vec<Notice>,
 ) -> Result<(), Error> {
     if let Some(error) = client.decided() {
         return Err(error);
     }
-    if *step == Step::Records {
+    if step == Step::Records {
         *announced = false;
         client.forget_trouble();
     } else if !*announced && let Some(trouble) = client.trouble() {

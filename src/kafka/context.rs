@@ -13,9 +13,9 @@ pub type TokenSource = Arc<dyn Fn() -> Result<(String, i64, String), String> + S
 /// Is told what a group member gains and loses, on the thread that takes records.
 pub(super) trait Rebalance: Send + Sync {
     /// Must assign `partitions`, each from where it is to begin.
-    fn assigned(&self, group: &Group, partitions: &[(String, i32)]);
+    fn assigned(&self, group: Group, partitions: &[(String, i32)]);
     /// Must finish with `partitions` and unassign them.
-    fn revoked(&self, group: &Group, partitions: &[(String, i32)]);
+    fn revoked(&self, group: Group, partitions: &[(String, i32)]);
 }
 
 /// The last thing of its kind that went wrong on a client's connections.
@@ -60,13 +60,13 @@ impl Context {
         let _ = self.rebalance.set(rebalance);
     }
 
-    pub(super) fn assigned(&self, group: &Group, partitions: &[(String, i32)]) {
+    pub(super) fn assigned(&self, group: Group, partitions: &[(String, i32)]) {
         if let Some(rebalance) = self.rebalance.get() {
             rebalance.assigned(group, partitions);
         }
     }
 
-    pub(super) fn revoked(&self, group: &Group, partitions: &[(String, i32)]) {
+    pub(super) fn revoked(&self, group: Group, partitions: &[(String, i32)]) {
         if let Some(rebalance) = self.rebalance.get() {
             rebalance.revoked(group, partitions);
         }

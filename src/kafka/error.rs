@@ -149,11 +149,7 @@ impl Error {
     }
 
     /// Says why no broker could be used, by the last trouble on its connections.
-    pub(super) fn connection(
-        brokers: &str,
-        within: Duration,
-        trouble: Option<&Trouble>,
-    ) -> Self {
+    pub(super) fn connection(brokers: &str, within: Duration, trouble: Option<&Trouble>) -> Self {
         let brokers = brokers.to_owned();
         let cause = trouble.map(Cause::from);
         match cause {
@@ -165,9 +161,7 @@ impl Error {
             {
                 Self::Authentication { brokers, cause }
             }
-            Some(cause)
-                if cause.code == Code::SSL || cause.text.contains("security.protocol") =>
-            {
+            Some(cause) if cause.code == Code::SSL || cause.text.contains("security.protocol") => {
                 Self::Encryption { brokers, cause }
             }
             cause => Self::Unreachable {
@@ -278,7 +272,9 @@ mod tests {
     #[test]
     fn addresses_and_timings_are_taken_off_librdkafkas_words() {
         assert_eq!(
-            plain("localhost:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"),
+            plain(
+                "localhost:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"
+            ),
             "localhost:1/bootstrap: Connect to 127.0.0.1:1 failed: Connection refused"
         );
     }

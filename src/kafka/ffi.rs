@@ -86,9 +86,9 @@ unsafe extern "C" fn rebalance(
         .collect();
     let group = Group(client);
     if error == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-        context.assigned(&group, &partitions);
+        context.assigned(group, &partitions);
     } else {
-        context.revoked(&group, &partitions);
+        context.revoked(group, &partitions);
     }
 }
 
@@ -297,8 +297,14 @@ impl Drop for Messages {
 }
 
 impl Messages {
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Lets go of the messages that are not wanted.
@@ -358,7 +364,7 @@ impl<'a> Message<'a> {
     }
 
     /// Bytes of key and value together.
-    pub fn len(self) -> usize {
+    pub(super) fn size(self) -> usize {
         self.0.len + self.0.key_len
     }
 
@@ -455,12 +461,7 @@ impl Event {
             match rd::rd_kafka_event_type(event) {
                 rd::RD_KAFKA_EVENT_LOG => {
                     let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
-                    rd::rd_kafka_event_log(
-                        event,
-                        &raw mut facility,
-                        &raw mut line,
-                        &raw mut level,
-                    );
+                    rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level);
                     Some(Said::Log(
                         level,
                         text(facility).into_owned(),
@@ -805,12 +806,7 @@ pub(super) fn topic_setting(
             client.native_ptr(),
             rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
         );
-        rd::rd_kafka_AdminOptions_set_request_timeout(
-            options,
-            millis(timeout),
-            ptr::null_mut(),
-            0,
-        );
+        rd::rd_kafka_AdminOptions_set_request_timeout(options, millis(timeout), ptr::null_mut(), 0);
         rd::rd_kafka_DescribeConfigs(
             client.native_ptr(),
             resources.as_mut_ptr(),
@@ -872,9 +868,7 @@ impl MockCluster {
     /// The addresses to connect to.
     pub(super) fn brokers(&self) -> String {
         // SAFETY: the text lives as long as the cluster and is copied.
-        unsafe {
-            text(rd::rd_kafka_mock_cluster_bootstraps(self.0.as_ptr())).into_owned()
-        }
+        unsafe { text(rd::rd_kafka_mock_cluster_bootstraps(self.0.as_ptr())).into_owned() }
     }
 
     /// Makes a topic.

@@ -141,8 +141,7 @@ impl Member {
         for topic in shared.membership.topics.subscriptions() {
             list.add_topic_unassigned(topic);
         }
-        ffi::subscribe(&client.native, &list)
-            .map_err(|error| Error::other("subscribe", error))?;
+        ffi::subscribe(&client.native, &list).map_err(|error| Error::other("subscribe", error))?;
         let committing = shared.clone();
         let committer = shared
             .membership
@@ -213,7 +212,7 @@ impl Source for Member {
         }
         consume::watch_connection(
             &self.client,
-            &step,
+            step,
             &mut self.announced_trouble,
             &mut self.notices,
         )?;
@@ -296,7 +295,9 @@ impl Shared {
         for (topic, partition) in partitions {
             list.add_partition(topic, *partition);
         }
-        group.committed(&list, COORDINATOR_TIMEOUT).map_err(failed)?;
+        group
+            .committed(&list, COORDINATOR_TIMEOUT)
+            .map_err(failed)?;
         let mut starts = Vec::with_capacity(partitions.len());
         let (mut told, mut appeared) = (Vec::new(), Vec::new());
         for (index, element) in list.elements().iter().enumerate() {
@@ -386,13 +387,13 @@ impl OnRebalance {
 }
 
 impl Rebalance for OnRebalance {
-    fn assigned(&self, group: &Group, partitions: &[(String, i32)]) {
-        if let Err(error) = self.assign(*group, partitions) {
+    fn assigned(&self, group: Group, partitions: &[(String, i32)]) {
+        if let Err(error) = self.assign(group, partitions) {
             self.0.lock().failure.get_or_insert(error);
         }
     }
 
-    fn revoked(&self, group: &Group, partitions: &[(String, i32)]) {
+    fn revoked(&self, group: Group, partitions: &[(String, i32)]) {
         let shared = &self.0;
         let closing = shared.lock().closing;
         if !closing && !group.assignment_lost() {

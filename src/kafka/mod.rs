@@ -20,7 +20,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use broker::Broker;
-pub use client::{CONNECT_TIMEOUT, COMMON, Cluster};
+pub use client::{COMMON, CONNECT_TIMEOUT, Cluster};
 pub use consume::DEFAULTS as CONSUMER_DEFAULTS;
 pub use context::TokenSource;
 pub use error::{Cause, Error};
@@ -83,17 +83,30 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gap { topic, partition, from, to } if from <= to => write!(
+            Self::Gap {
+                topic,
+                partition,
+                from,
+                to,
+            } if from <= to => write!(
                 f,
                 "{topic}[{partition}]: offsets {from} to {} were removed before they were read",
                 to - 1
             ),
-            Self::Gap { topic, partition, from, to } => write!(
+            Self::Gap {
+                topic,
+                partition,
+                from,
+                to,
+            } => write!(
                 f,
                 "{topic}[{partition}]: the log was cut back from offset {from} to {to}"
             ),
             Self::Followed { topic, partition } => {
-                write!(f, "{topic}[{partition}] appeared; reading it from its beginning")
+                write!(
+                    f,
+                    "{topic}[{partition}] appeared; reading it from its beginning"
+                )
             }
             Self::Gone { topic } => write!(f, "topic `{topic}` was deleted"),
             Self::Waiting { trouble } => write!(f, "waiting for Kafka: {trouble}"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::client::{Client, Cluster};
+use super::client::{Client, Cluster, EAGER_CONNECTIONS};
 use super::error::{Cause, Error};
 use super::ffi::{self, Role, Transaction};
 use crate::record::Header;
@@ -23,14 +23,15 @@ const BATCH: usize = 1_000_000;
 ///
 /// `murmur2_random` is Java's partitioner: the same key lands on the same
 /// partition. The queue bounds memory: a record waits in it until acknowledged.
-pub const DEFAULTS: [(&str, &str); 7] = [
+pub const DEFAULTS: [(&str, &str); 8] = [
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
     ("compression.type", "lz4"),
-    ("queue.buffering.max.kbytes", "16384"),
-    ("queue.buffering.max.messages", "50000"),
+    ("queue.buffering.max.kbytes", "8192"),
+    ("queue.buffering.max.messages", "20000"),
     ("topic.metadata.propagation.max.ms", "5000"),
+    EAGER_CONNECTIONS,
 ];
 
 /// How a producer is to behave.
@@ -243,15 +244,16 @@ impl Producer {
         record: &Outgoing<'_>,
         slot: usize,
     ) -> Result<(), NotTaken> {
-        if !self.routes.contains_key(topic) {
-            self.prepare(topic, true).map_err(|error| match error {
-                Error::Unreachable { .. } => NotTaken::Fatal(error),
-                error => NotTaken::Topic(error),
-            })?;
-        }
-        let route = match &self.routes[topic] {
-            Ok(route) => route,
-            Err(error) => return Err(NotTaken::Topic(error.clone())),
+        let route = match self.routes.get(topic) {
+            Some(Ok(route)) => route,
+            Some(Err(error)) => return Err(NotTaken::Topic(error.clone())),
+            None => {
+                self.prepare(topic, true).map_err(|error| match error {
+                    Error::Unreachable { .. } => NotTaken::Fatal(error),
+                    error => NotTaken::Topic(error),
+                })?;
+                return self.send(topic, record, slot);
+            }
         };
         if let Some(partition) = record.partition
             && partition >= route.partitions
@@ -273,12 +275,11 @@ impl Producer {
                 Ok(())
             }
             Err(Code::QueueFull) => Err(NotTaken::QueueFull),
-            Err(Code::Fatal) => Err(NotTaken::Fatal(
-                route
-                    .client
-                    .decided()
-                    .unwrap_or_else(|| Error::other("go on sending", Code::Fatal)),
-            )),
+            Err(Code::Fatal) => {
+                Err(NotTaken::Fatal(route.client.decided().unwrap_or_else(
+                    || Error::other("go on sending", Code::Fatal),
+                )))
+            }
             Err(code) => Err(NotTaken::Refused(Refusal {
                 code,
                 maybe_persisted: false,
@@ -370,8 +371,7 @@ impl Producer {
         let client = self.clients[0].1.clone();
         let timeout = Duration::from_secs(30);
         let asked = client.clone();
-        let worker =
-            std::thread::spawn(move || ffi::transaction(&asked.native, step, timeout));
+        let worker = std::thread::spawn(move || ffi::transaction(&asked.native, step, timeout));
         let start = Instant::now();
         while !worker.is_finished() {
             client.serve_keeping(Duration::from_millis(5));

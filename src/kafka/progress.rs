@@ -92,14 +92,6 @@ impl Progress {
         }
     }
 
-    /// Whether a partition is followed.
-    pub(super) fn holds(&self, topic: &str, partition: i32) -> bool {
-        self.topics
-            .get(topic)
-            .and_then(|partitions| partitions.get(index(partition)))
-            .is_some_and(Option::is_some)
-    }
-
     /// Whether every partition has reached its end.
     pub(super) fn is_done(&self) -> bool {
         self.open == 0 && self.endless == 0

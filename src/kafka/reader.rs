@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::client::{Client, Cluster, TopicMetadata};
+use super::client::{Client, Cluster, EAGER_CONNECTIONS, TopicMetadata};
 use super::error::Error;
 use super::ffi::{self, Messages, Queue, Role};
 use super::offset_spec::OffsetSpec;
@@ -61,7 +61,7 @@ impl Reader {
         }
         reader.start_all()?;
         if !bounded {
-            reader.watch(topics);
+            reader.watch(&topics);
         }
         Ok(reader)
     }
@@ -81,7 +81,7 @@ impl Reader {
             })
             .collect();
         reader.start_all()?;
-        reader.watch(topics);
+        reader.watch(&topics);
         Ok(reader)
     }
 
@@ -130,9 +130,9 @@ impl Reader {
     }
 
     /// Looks for partitions and topics that appear while we follow.
-    fn watch(&mut self, topics: Vec<TopicMetadata>) {
+    fn watch(&mut self, topics: &[TopicMetadata]) {
         let mut known = BTreeMap::new();
-        plan::added(&mut known, &topics);
+        plan::added(&mut known, topics);
         let (sender, receiver): (Sender<Vec<_>>, _) = channel();
         let (client, wanted) = (self.client.clone(), self.selection.topics.clone());
         let only = self.selection.partitions.clone();
@@ -182,6 +182,7 @@ pub(super) fn defaults(bounded: bool) -> Vec<(&'static str, &'static str)> {
         // The end of a log that ends in transaction markers is only told by an
         // empty fetch, for which the broker waits half a second by default.
         defaults.push(("fetch.wait.max.ms", "20"));
+        defaults.push(EAGER_CONNECTIONS);
     }
     defaults
 }
@@ -230,7 +231,7 @@ impl Source for Reader {
         };
         consume::watch_connection(
             &self.client,
-            &step,
+            step,
             &mut self.announced_trouble,
             &mut self.notices,
         )?;

@@ -30,6 +30,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a record is sent, beyond what its line says.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is given or not"
+)]
 pub struct Manner {
     /// Where every record goes; `None` leaves it to each line.
     pub topic: Option<String>,
@@ -65,7 +69,10 @@ pub enum Halt {
     /// A failure in an all-or-nothing run.
     Failure,
     /// The input broke off.
-    Input { place: String, error: std::io::Error },
+    Input {
+        place: String,
+        error: std::io::Error,
+    },
 }
 
 /// A line's error with its column, which outlive the line.
@@ -122,8 +129,8 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
         // An hour is the most that a delivery timeout may sensibly be.
-        let latencies = Histogram::new_with_bounds(1, 3_600_000_000, 3)
-            .expect("these bounds are valid");
+        let latencies =
+            Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("these bounds are valid");
         Self {
             producer,
             ledger,
@@ -354,8 +361,8 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                 continue;
             }
             let waited = since_halt.get_or_insert_with(Instant::now).elapsed();
-            let hopeless = !matches!(self.halt, Some(Halt::Interrupted))
-                && self.producer.decided().is_some();
+            let hopeless =
+                !matches!(self.halt, Some(Halt::Interrupted)) && self.producer.decided().is_some();
             if !purged && (hopeless || waited >= DRAIN_TIMEOUT) {
                 purged = true;
                 self.producer.purge();

@@ -55,7 +55,9 @@ impl Sink for Last<'_> {
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         let place = (record.topic.to_owned(), record.partition);
         *self.seen.entry(place).or_default() += 1;
-        let time = record.timestamp.map_or(i64::MIN, |timestamp| timestamp.millis);
+        let time = record
+            .timestamp
+            .map_or(i64::MIN, |timestamp| timestamp.millis);
         let order = (
             time,
             record.topic.to_owned(),

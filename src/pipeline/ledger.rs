@@ -151,10 +151,7 @@ impl<O: Outlet> Ledger<O> {
         for (index, fate) in entry.fates.iter().enumerate() {
             let line = block.first_line + index as u64;
             let file = (&*block.input != "stdin").then_some(&*block.input);
-            let topic = self
-                .topic
-                .as_deref()
-                .or_else(|| entry.parsed.topic(index));
+            let topic = self.topic.as_deref().or_else(|| entry.parsed.topic(index));
             let (fate, failure): (Outcome<'_>, _) = match fate {
                 Fate::Acknowledged(place) => {
                     self.counts.acknowledged += 1;

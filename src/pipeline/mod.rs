@@ -1,7 +1,7 @@
 //! What happens to records between source and sink.
 
-pub mod filter;
-pub mod pump;
-pub mod ledger;
 pub mod deliver;
+pub mod filter;
 pub mod last;
+pub mod ledger;
+pub mod pump;

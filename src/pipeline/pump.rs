@@ -72,31 +72,33 @@ impl<S: Source + Send + 'static> Running<S> {
     pub fn start(mut source: S, flow: SyncSender<Flow>) -> io::Result<Self> {
         let stop = Stop::default();
         let told = stop.clone();
-        let thread = thread::Builder::new().name("source".into()).spawn(move || {
-            let end = loop {
-                if told.is_asked() {
-                    return source;
-                }
-                let mut batch = Messages::default();
-                let came = source.next(&mut batch, GLANCE);
-                let notices = source.notices();
-                if !notices.is_empty() && flow.send(Flow::Notices(notices)).is_err() {
-                    return source;
-                }
-                match came {
-                    Ok(Step::Records) => {
-                        if flow.send(Flow::Batch(batch)).is_err() {
-                            return source;
-                        }
+        let thread = thread::Builder::new()
+            .name("source".into())
+            .spawn(move || {
+                let end = loop {
+                    if told.is_asked() {
+                        return source;
                     }
-                    Ok(Step::Idle) => {}
-                    Ok(Step::End) => break Ok(()),
-                    Err(error) => break Err(error),
-                }
-            };
-            let _ = flow.send(Flow::End(end));
-            source
-        })?;
+                    let mut batch = Messages::default();
+                    let came = source.next(&mut batch, GLANCE);
+                    let notices = source.notices();
+                    if !notices.is_empty() && flow.send(Flow::Notices(notices)).is_err() {
+                        return source;
+                    }
+                    match came {
+                        Ok(Step::Records) => {
+                            if flow.send(Flow::Batch(batch)).is_err() {
+                                return source;
+                            }
+                        }
+                        Ok(Step::Idle) => {}
+                        Ok(Step::End) => break Ok(()),
+                        Err(error) => break Err(error),
+                    }
+                };
+                let _ = flow.send(Flow::End(end));
+                source
+            })?;
         Ok(Self { thread, stop })
     }
 
@@ -166,8 +168,8 @@ impl<S: Sink> Pump<'_, S> {
             _ => Err(error),
         };
         let end = end.or_else(closed)?;
-        let until = matches!(end, End::Stopped | End::Timeout)
-            .then(|| Instant::now() + DRAIN_TIMEOUT);
+        let until =
+            matches!(end, End::Stopped | End::Timeout).then(|| Instant::now() + DRAIN_TIMEOUT);
         if matches!(end, End::ClosedPipe) {
             return Ok((end, written));
         }
@@ -191,7 +193,11 @@ impl<S: Sink> Pump<'_, S> {
             if self.stop.is_asked() {
                 return Ok(End::Stopped);
             }
-            if self.bounds.timeout.is_some_and(|most| self.start.elapsed() >= most) {
+            if self
+                .bounds
+                .timeout
+                .is_some_and(|most| self.start.elapsed() >= most)
+            {
                 return Ok(End::Timeout);
             }
             match self.flow.recv_timeout(GLANCE) {
@@ -208,12 +214,17 @@ impl<S: Sink> Pump<'_, S> {
                     self.finish(unreported, Some(Instant::now() + DRAIN_TIMEOUT))?;
                     let _ = done.send(());
                 }
-                Ok(Flow::End(Ok(()))) => return Ok(End::Source),
                 Ok(Flow::End(Err(error))) => return Ok(End::Failed(error)),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(End::Source),
+                Ok(Flow::End(Ok(()))) | Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(End::Source);
+                }
             }
-            if self.bounds.idle.is_some_and(|most| last_record.elapsed() >= most) {
+            if self
+                .bounds
+                .idle
+                .is_some_and(|most| last_record.elapsed() >= most)
+            {
                 return Ok(End::Idle);
             }
             if !unreported.is_empty() && last_finish.elapsed() >= FINISH_INTERVAL {

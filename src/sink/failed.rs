@@ -166,14 +166,16 @@ impl FailedFile {
 
     /// Notes why a line failed.
     pub fn explain(&mut self, receipt: &Receipt<'_>) -> Result<(), FailedFileError> {
-        receipt
-            .write(&mut self.why)
-            .map_err(|error| self.at(error))
+        receipt.write(&mut self.why).map_err(|error| self.at(error))
     }
 
     /// Leaves only what failed, on the disk.
     pub fn finish(&mut self) -> Result<(), FailedFileError> {
-        let rewritten = if self.dead > 0 { self.rewrite() } else { Ok(()) };
+        let rewritten = if self.dead > 0 {
+            self.rewrite()
+        } else {
+            Ok(())
+        };
         rewritten
             .and_then(|()| self.why.flush())
             .and_then(|()| {

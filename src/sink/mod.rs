@@ -1,5 +1,5 @@
 //! Where records go, when that is not Kafka.
 
-pub mod output;
 pub mod failed;
+pub mod output;
 pub mod receipt;

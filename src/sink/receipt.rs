@@ -107,7 +107,11 @@ impl<'a> From<&'a Failure> for Outcome<'a> {
                 message: &failure.text,
                 column: failure.column,
             },
-            persisted: if failure.maybe_persisted { "maybe" } else { "no" },
+            persisted: if failure.maybe_persisted {
+                "maybe"
+            } else {
+                "no"
+            },
         }
     }
 }

@@ -292,11 +292,7 @@ impl Reader {
             if input.length.is_some() {
                 return Ok(true);
             }
-            let timeout = if asked {
-                Timespec::default()
-            } else {
-                GLANCE
-            };
+            let timeout = if asked { Timespec::default() } else { GLANCE };
             match poll(
                 &mut [PollFd::new(&input.file, PollFlags::IN)],
                 Some(&timeout),

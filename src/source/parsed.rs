@@ -145,7 +145,10 @@ impl Parsed {
 fn place(bytes: &Cow<'_, [u8]>, block: &[u8], unescaped: &mut Vec<u8>) -> Place {
     if let Cow::Borrowed(bytes) = bytes {
         let start = bytes.as_ptr().addr().wrapping_sub(block.as_ptr().addr());
-        if start.checked_add(bytes.len()).is_some_and(|end| end <= block.len()) {
+        if start
+            .checked_add(bytes.len())
+            .is_some_and(|end| end <= block.len())
+        {
             return Place::Block(span(start, bytes.len()));
         }
     }

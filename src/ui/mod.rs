@@ -6,8 +6,8 @@ pub mod rows;
 pub mod sanitize;
 
 use std::error::Error;
-use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::fmt::{Display, Write as _};
+use std::io::{IsTerminal, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
@@ -70,7 +70,7 @@ impl Ui {
     /// Says what was done.
     pub fn status(&self, text: impl Display) {
         if !self.quiet {
-            self.say(format_args!("{}", OneLine(&text.to_string())));
+            Self::say(format_args!("{}", OneLine(&text.to_string())));
         }
     }
 
@@ -78,7 +78,7 @@ impl Ui {
     pub fn warning(&self, text: impl Display) {
         if !self.quiet {
             let text = text.to_string();
-            self.say(format_args!(
+            Self::say(format_args!(
                 "{WARNING}warning:{WARNING:#} {}",
                 OneLine(&text)
             ));
@@ -88,7 +88,7 @@ impl Ui {
     /// Says that one of many failed.
     pub fn item_error(&self, text: impl Display) {
         let text = text.to_string();
-        self.say(format_args!("{ERROR}error:{ERROR:#} {}", OneLine(&text)));
+        Self::say(format_args!("{ERROR}error:{ERROR:#} {}", OneLine(&text)));
     }
 
     /// Says why a command failed: one block.
@@ -99,17 +99,17 @@ impl Ui {
         );
         let mut cause = error.error.source();
         while let Some(error) = cause {
-            block.push_str(&format!("\n  caused by: {}", OneLine(&error.to_string())));
+            let _ = write!(block, "\n  caused by: {}", OneLine(&error.to_string()));
             cause = error.source();
         }
         if let Some(hint) = &error.hint {
-            block.push_str(&format!("\n\n{HINT}hint:{HINT:#} {}", OneLine(hint)));
+            let _ = write!(block, "\n\n{HINT}hint:{HINT:#} {}", OneLine(hint));
         }
-        self.say(format_args!("{block}"));
+        Self::say(format_args!("{block}"));
     }
 
     /// Nobody is left to tell when stderr is closed.
-    fn say(&self, text: std::fmt::Arguments<'_>) {
+    fn say(text: std::fmt::Arguments<'_>) {
         let _ = writeln!(anstream::stderr().lock(), "{text}");
     }
 }

@@ -41,7 +41,11 @@ pub fn write(
             continue;
         };
         if index == 0 {
-            table.set_header(fields.keys().map(|name| name.replace('_', "-").to_uppercase()));
+            table.set_header(
+                fields
+                    .keys()
+                    .map(|name| name.replace('_', "-").to_uppercase()),
+            );
         }
         table.add_row(fields.values().map(|value| match value {
             Value::String(text) => OneLine(text).to_string(),

@@ -30,7 +30,7 @@ Examples:
   kpipe send orders --lines --key-from /user     keys out of JSON values
   kpipe send --file day.jsonl --failed left.jsonl
   kpipe send < left.jsonl                        what was left")]
-pub struct Args {
+pub(crate) struct Args {
     /// Topic to send to
     topic: Option<String>,
 
@@ -84,6 +84,10 @@ impl OneRecord {
 
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Input")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is given or not"
+)]
 struct InputArgs {
     /// Read this file; `-` is stdin (can be repeated)
     #[arg(long = "file", value_name = "FILE")]
@@ -216,7 +220,7 @@ enum Acks {
     Nobody,
 }
 
-pub fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let value = args.value.as_deref().filter(|value| *value != "-");
     if value.is_some() || args.record.tombstone {
         return one::run(args, value, context);
@@ -267,10 +271,10 @@ impl InputArgs {
         };
         let kind = self.kind();
         if kind != Kind::Lines && !matches!(key, LineKey::None) {
-            return Err(CommandError::usage(
-                "`--key-from` and `-K` take keys out of plain lines",
-            )
-            .hint("add `--lines`"));
+            return Err(
+                CommandError::usage("`--key-from` and `-K` take keys out of plain lines")
+                    .hint("add `--lines`"),
+            );
         }
         Ok(match kind {
             Kind::Record => Input::Record,

@@ -28,14 +28,19 @@ pub(super) fn run(
             "`--transaction`, `--failed` and `--file` are for many records, but there is a VALUE",
         ));
     }
-    let headers: Vec<Header<'_>> = args.record.headers.iter().map(|text| header(text)).collect();
+    let headers: Vec<Header<'_>> = args
+        .record
+        .headers
+        .iter()
+        .map(|text| header(text))
+        .collect();
     if headers.iter().any(|header| header.name.is_empty()) {
         return Err(CommandError::usage("a header needs a name").hint("-H NAME=VALUE"));
     }
     let timestamp = args.record.timestamp.as_deref().map(|text| {
         time::parse(text, context.clock.now(), context.clock.zone()).map_err(CommandError::usage)
     });
-    let timestamp = timestamp.transpose()?.map(|time| time.as_millisecond());
+    let timestamp = timestamp.transpose()?.map(jiff::Timestamp::as_millisecond);
     if timestamp == Some(0) {
         return Err(CommandError::usage(
             "the client library cannot carry a timestamp of 0, which it takes for now",
@@ -84,9 +89,9 @@ pub(super) fn run(
     };
     if wanted {
         let mut out = Vec::new();
-        let written = receipt.write(&mut out).and_then(|()| {
-            output::write_all(&mut output::stdout()?, &out)
-        });
+        let written = receipt
+            .write(&mut out)
+            .and_then(|()| output::write_all(&mut output::stdout()?, &out));
         output::tolerate_closed(written)?;
     }
     if let Err(failure) = result {
@@ -119,7 +124,9 @@ fn acknowledgement(
         if let Some(error) = producer.decided() {
             return Err(error.into());
         }
-        if context.stop.is_asked() && stopped.get_or_insert_with(Instant::now).elapsed().as_secs() >= 1 {
+        if context.stop.is_asked()
+            && stopped.get_or_insert_with(Instant::now).elapsed().as_secs() >= 1
+        {
             producer.purge();
         }
     }

@@ -1,5 +1,6 @@
 //! Many records from stdin or files, each accounted for.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -115,12 +116,18 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
 }
 
 fn check_usage(args: &Args, kind: Kind, context: &Context) -> Result<(), CommandError> {
-    let reads_stdin = args.input.files.is_empty()
-        || args.input.files.iter().any(|file| file.as_os_str() == "-");
-    if reads_stdin && args.value.is_none() && args.input.files.is_empty() && io::stdin().is_terminal()
+    let reads_stdin =
+        args.input.files.is_empty() || args.input.files.iter().any(|file| file.as_os_str() == "-");
+    if reads_stdin
+        && args.value.is_none()
+        && args.input.files.is_empty()
+        && io::stdin().is_terminal()
     {
-        return Err(CommandError::usage("nothing to send: stdin is a terminal")
-            .hint("kpipe send TOPIC VALUE, or kpipe send TOPIC --file FILE; `-` reads the terminal"));
+        return Err(
+            CommandError::usage("nothing to send: stdin is a terminal").hint(
+                "kpipe send TOPIC VALUE, or kpipe send TOPIC --file FILE; `-` reads the terminal",
+            ),
+        );
     }
     if reads_stdin && context.connection_reads_stdin() {
         return Err(CommandError::usage(
@@ -132,8 +139,9 @@ fn check_usage(args: &Args, kind: Kind, context: &Context) -> Result<(), Command
         return Err(crate::kafka::Error::InvalidTopic(topic.to_owned()).into());
     }
     if args.topic.is_none() && matches!(kind, Kind::Lines | Kind::Whole) {
-        return Err(CommandError::usage("plain values name no topic")
-            .hint("kpipe send TOPIC --lines"));
+        return Err(
+            CommandError::usage("plain values name no topic").hint("kpipe send TOPIC --lines")
+        );
     }
     if args.delivery.transaction && args.delivery.receipts == Some(Receipts::All) {
         return Err(CommandError::usage(
@@ -270,10 +278,14 @@ fn checked(
                         ));
                     }
                 }
-                Piece::Overlong { input, line, last, .. } => {
+                Piece::Overlong {
+                    input, line, last, ..
+                } => {
                     if last {
                         bad += 1;
-                        context.ui.item_error(format_args!("{input}:{line}: line too long"));
+                        context
+                            .ui
+                            .item_error(format_args!("{input}:{line}: line too long"));
                     }
                 }
                 Piece::Broken { input, error } => {
@@ -526,12 +538,13 @@ fn summarize(ui: Ui, counts: Counts, elapsed: Duration, latencies: &hdrhistogram
             format!("{rate:.0}/s")
         };
         let millis = |micros: u64| micros.div_ceil(1000);
-        line.push_str(&format!(
+        let _ = write!(
+            line,
             ", {rate}, ack p50 {} ms p99 {} ms max {} ms",
             millis(latencies.value_at_quantile(0.5)),
             millis(latencies.value_at_quantile(0.99)),
             millis(latencies.max()),
-        ));
+        );
     }
     ui.status(line);
 }
