@@ -12,12 +12,9 @@ if [[ -z ${SMOKE_TEST:-} ]]; then
 fi
 
 # The program under test: bills each order above 100. Yours finds the address in KAFKA_BROKERS.
-billing() { "$kpipe" tail orders -g billing --where '/total>100' | "$kpipe" -q send invoices --repartition; }
-set -m # a process group of its own, to be ended as a whole
-billing &
-program=$!
-set +m
-trap 'kill -- "-$program"; wait "$program" || true' EXIT
+"$kpipe" tail orders -g billing --where '/total>100' > >(exec "$kpipe" -q send invoices --repartition) &
+billing=$!
+trap 'kill "$billing"; wait "$billing" || true' EXIT
 
 "$kpipe" -q send orders --lines --key-from /user <<'ORDERS'
 {"id":1,"user":"u-17","total":120}
