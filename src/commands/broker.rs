@@ -16,10 +16,11 @@ use crate::sink::output;
 
 /// Run a Kafka in memory, for a tour, a smoke test of scripts, a test suite
 ///
-/// It is librdkafka's mock cluster: good for sending and tailing, alone, in groups and
-/// in transactions. It keeps everything in memory, about 5 MiB a partition, and ends
-/// with this process. It has no admin requests, no limits of topics, no lookup by time,
-/// makes any topic it is asked for, and Java clients cannot connect to it.
+/// It is librdkafka's mock cluster: good for sending and tailing, alone and in groups.
+/// It keeps everything in memory, about 5 MiB a partition, and ends with this process.
+/// It has no admin requests, no limits of topics and no lookup by time, shows what an
+/// aborted transaction wrote, and Java clients cannot connect to it. kpipe sends to
+/// topics of `--topic` only; other clients may have it make more.
 ///
 /// Prints its address as one line of JSON and runs until interrupted. With a command
 /// after `--`, runs that with `KPIPE_BROKERS` and `KAFKA_BROKERS` set and leaves with its
