@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// Asked of every loop that waits; clones share one state.
@@ -21,11 +21,11 @@ struct State {
 }
 
 impl Stop {
-    /// Turns the first interrupt, termination or hang-up into a request to stop;
-    /// the second ends the process at once.
+    /// Turns the first interrupt or termination into a request to stop; the second ends
+    /// the process at once. A hang-up is left alone, so that `nohup` keeps its meaning.
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let told = stop.clone();
         thread::Builder::new()
             .name("signals".into())

@@ -1,6 +1,7 @@
 //! One connection to a cluster: made from settings, watched for troubles, asked for metadata.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,8 @@ pub(super) struct Client {
     pub(super) native: rdkafka::client::Client<Context>,
     main: Queue,
     brokers: String,
+    /// Something was answered, so credentials and certificates are right.
+    answered: AtomicBool,
     /// Reports that came while something else was asked.
     early: Mutex<Vec<Delivery>>,
 }
@@ -99,6 +102,7 @@ impl Client {
             main: Queue::main(&native),
             native,
             brokers: cluster.brokers().to_owned(),
+            answered: AtomicBool::new(false),
             early: Mutex::default(),
         }))
     }
@@ -151,21 +155,26 @@ impl Client {
     }
 
     /// Why the connections failed, if they did and trying again cannot help.
+    ///
+    /// Once a broker has answered, a refused handshake is one of many brokers being
+    /// restarted or given new certificates, which passes.
     pub(super) fn decided(&self) -> Option<Error> {
         let trouble = self.native.context().trouble()?;
         if trouble.fatal {
             return Some(Error::other("go on", Cause::from(&trouble)));
         }
-        Context::decides(trouble.code)
+        (Context::decides(trouble.code) && !self.answered.load(Ordering::Relaxed))
             .then(|| Error::connection(&self.brokers, CONNECT_TIMEOUT, Some(&trouble)))
     }
 
-    /// The last thing that went wrong on a connection since [`Client::forget_trouble`].
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.native
-            .context()
-            .trouble()
-            .map(|trouble| Cause::from(&trouble).to_string())
+    /// What went wrong last, when all brokers have been away since [`Client::forget_trouble`].
+    pub(super) fn outage(&self) -> Option<String> {
+        let context = self.native.context();
+        let trouble = context.all_down().then(|| context.trouble())?;
+        Some(trouble.map_or_else(
+            || "all brokers are down".to_owned(),
+            |trouble| Cause::from(&trouble).to_string(),
+        ))
     }
 
     pub(super) fn forget_trouble(&self) {
@@ -188,6 +197,7 @@ impl Client {
             self.serve_keeping(Duration::ZERO);
             let error = match answer {
                 Ok(answer) => {
+                    self.answered.store(true, Ordering::Relaxed);
                     self.forget_trouble();
                     return Ok(answer);
                 }

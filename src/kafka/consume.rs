@@ -183,7 +183,7 @@ pub(super) fn watch_connection(
     if step == Step::Records {
         *announced = false;
         client.forget_trouble();
-    } else if !*announced && let Some(trouble) = client.trouble() {
+    } else if !*announced && let Some(trouble) = client.outage() {
         *announced = true;
         notices.push(Notice::Waiting { trouble });
     }

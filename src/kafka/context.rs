@@ -1,5 +1,6 @@
 //! What a client remembers of its own troubles, and whom it tells of rebalances.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rdkafka::ClientContext;
@@ -31,6 +32,7 @@ pub(super) struct Trouble {
 pub(super) struct Context {
     token_source: Option<TokenSource>,
     trouble: Mutex<Option<Trouble>>,
+    all_down: AtomicBool,
     rebalance: OnceLock<Box<dyn Rebalance>>,
 }
 
@@ -41,6 +43,7 @@ impl Context {
         Self {
             token_source,
             trouble: Mutex::new(None),
+            all_down: AtomicBool::new(false),
             rebalance: OnceLock::new(),
         }
     }
@@ -72,15 +75,18 @@ impl Context {
         }
     }
 
-    /// Remembers an error, unless it only sums up earlier ones or tells less.
+    /// Remembers an error, unless it tells less than the one before.
     pub(super) fn remember(&self, trouble: Trouble) {
+        if trouble.code == RDKafkaErrorCode::AllBrokersDown {
+            self.all_down.store(true, Ordering::Relaxed);
+            return;
+        }
         let mut last = self.lock();
         let tells_less = |last: &Trouble| {
             last.fatal
                 || (Self::decides(last.code) && !Self::decides(trouble.code) && !trouble.fatal)
         };
-        if trouble.code == RDKafkaErrorCode::AllBrokersDown || last.as_ref().is_some_and(tells_less)
-        {
+        if last.as_ref().is_some_and(tells_less) {
             return;
         }
         *last = Some(trouble);
@@ -100,7 +106,12 @@ impl Context {
         self.lock().clone()
     }
 
+    pub(super) fn all_down(&self) -> bool {
+        self.all_down.load(Ordering::Relaxed)
+    }
+
     pub(super) fn forget(&self) {
+        self.all_down.store(false, Ordering::Relaxed);
         *self.lock() = None;
     }
 

@@ -338,11 +338,6 @@ impl Producer {
         self.clients.iter().find_map(|(_, client)| client.decided())
     }
 
-    /// What last went wrong on a connection, in librdkafka's words.
-    pub fn trouble(&self) -> Option<String> {
-        self.clients.iter().find_map(|(_, client)| client.trouble())
-    }
-
     /// Gives up what was sent and not acknowledged; the reports of it still come.
     pub fn purge(&self) {
         for (_, client) in &self.clients {

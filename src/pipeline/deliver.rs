@@ -100,6 +100,8 @@ pub struct Delivery<'a, O> {
     pub input: &'a Receiver<Input>,
     pub manner: &'a Manner,
     pub stop: &'a Stop,
+    /// Is asked to read no further when sending halts.
+    pub reading: &'a Stop,
     /// Is told now and then how many were acknowledged and failed.
     pub progress: &'a mut dyn FnMut(u64, u64),
     /// Acknowledgement times in microseconds.
@@ -126,6 +128,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         input: &'a Receiver<Input>,
         manner: &'a Manner,
         stop: &'a Stop,
+        reading: &'a Stop,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
         // An hour is the most that a delivery timeout may sensibly be.
@@ -137,6 +140,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             input,
             manner,
             stop,
+            reading,
             progress,
             latencies,
             next_due: None,
@@ -148,13 +152,13 @@ impl<'a, O: Outlet> Delivery<'a, O> {
 
     /// Sends until the input ends or there is a reason to halt, then waits for all fates.
     ///
-    /// After a halt, lines that were read already are not sent and told so; further
-    /// input is taken only where unsent lines are kept.
+    /// After a halt the reader is asked to come to its end; what it hands on until then
+    /// was read and is not sent, and told so.
     pub fn run(mut self) -> Result<Delivered<O>, SettleError> {
         loop {
             self.look_for_halt();
-            if self.halt.is_some() && !self.ledger.keeps_lines() {
-                break;
+            if self.halt.is_some() {
+                self.reading.ask();
             }
             if self.ledger.open_bytes() >= OPEN_BYTES {
                 self.serve(Duration::from_millis(10))?;
@@ -305,12 +309,12 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     fn other(&mut self, piece: &Piece) -> Result<(), SettleError> {
         match piece {
             Piece::Lines(_) => Ok(()),
-            Piece::Overlong { .. } => {
+            Piece::Overlong { last, .. } => {
                 // Lines before it are told first.
                 while !self.ledger.is_settled() {
                     self.serve(Duration::from_millis(10))?;
                 }
-                self.failed += 1;
+                self.failed += u64::from(*last);
                 self.ledger.overlong(piece, self.manner.longest_line)
             }
             Piece::Broken { input, error } => {

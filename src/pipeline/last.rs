@@ -83,4 +83,8 @@ impl Sink for Last<'_> {
     fn flush(&mut self, _until: Option<Instant>) -> io::Result<bool> {
         Ok(true)
     }
+
+    fn is_closed(&self) -> bool {
+        self.output.is_closed()
+    }
 }

@@ -79,11 +79,6 @@ impl<O: Outlet> Ledger<O> {
         }
     }
 
-    /// Whether unacknowledged lines are kept.
-    pub fn keeps_lines(&self) -> bool {
-        self.failed.is_some()
-    }
-
     /// Opens the lines of `parsed`; they must all be given a fate.
     pub fn open(&mut self, parsed: Parsed) -> Result<(), FailedFileError> {
         let lines = parsed.block.len();

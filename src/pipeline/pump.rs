@@ -35,6 +35,8 @@ pub trait Sink {
     fn end_batch(&mut self) -> io::Result<()>;
     /// Waits until all that was taken is written, or `until`; says whether it is.
     fn flush(&mut self, until: Option<Instant>) -> io::Result<bool>;
+    /// Whether nobody reads what is written, noticed also when nothing is.
+    fn is_closed(&self) -> bool;
 }
 
 /// What a source sends to the pump.
@@ -215,6 +217,9 @@ impl<S: Sink> Pump<'_, S> {
                     let _ = done.send(());
                 }
                 Ok(Flow::End(Err(error))) => return Ok(End::Failed(error)),
+                Err(RecvTimeoutError::Timeout) if self.sink.is_closed() => {
+                    return Ok(End::ClosedPipe);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Flow::End(Ok(()))) | Err(RecvTimeoutError::Disconnected) => {
                     return Ok(End::Source);

@@ -159,6 +159,22 @@ impl FailedFile {
         Ok(())
     }
 
+    /// Takes all lines of an input in, none of which was sent.
+    pub fn keep_input(&mut self, input: &mut File) -> Result<(), FailedFileError> {
+        let copied = io::copy(input, &mut self.file).map_err(|error| self.at(error))?;
+        self.kept += copied;
+        if copied > 0 {
+            let mut last = [0];
+            let ended = input
+                .seek(SeekFrom::End(-1))
+                .and_then(|_| input.read_exact(&mut last))
+                .and_then(|()| terminate(&mut self.file, &last));
+            self.kept += u64::from(last != *b"\n");
+            ended.map_err(|error| self.at(error))?;
+        }
+        self.finish()
+    }
+
     /// Takes in that all `bytes` of the open part failed.
     pub fn keep_all(&mut self, bytes: u64) {
         self.kept += bytes;

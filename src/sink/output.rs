@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::CommandError;
 use crate::pipeline::pump::Sink;
@@ -50,15 +50,19 @@ pub struct Output {
     format: Format,
     chunk: Vec<u8>,
     writer: Writer,
+    /// Watched for its reader going away.
+    file: File,
 }
 
 impl Output {
     /// Writes to stdout.
     pub fn stdout(format: Format) -> io::Result<Self> {
+        let file = stdout()?;
         Ok(Self {
             format,
             chunk: Vec::new(),
-            writer: Writer::start(stdout()?)?,
+            writer: Writer::start(file.try_clone()?)?,
+            file,
         })
     }
 
@@ -97,6 +101,15 @@ impl Sink for Output {
     fn flush(&mut self, until: Option<Instant>) -> io::Result<bool> {
         self.hand_over_from(1)?;
         self.writer.flush(until)
+    }
+
+    fn is_closed(&self) -> bool {
+        let mut descriptors = [PollFd::new(&self.file, PollFlags::empty())];
+        let now = Timespec::default();
+        poll(&mut descriptors, Some(&now)).is_ok_and(|_| {
+            let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+            descriptors[0].revents().intersects(gone)
+        })
     }
 }
 

@@ -85,9 +85,10 @@ impl Input {
         Self::new(self.name.clone(), file)
     }
 
-    /// Goes back to the beginning.
-    pub fn rewind(&mut self) -> io::Result<()> {
-        self.file.rewind()
+    /// Goes back to the beginning, for whoever reads the file itself.
+    pub fn rewind(&mut self) -> io::Result<&mut File> {
+        self.file.rewind()?;
+        Ok(&mut self.file)
     }
 
     /// Reads all of a file that is one value; `None` when it exceeds `limit` bytes.

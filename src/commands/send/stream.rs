@@ -25,6 +25,7 @@ use crate::sink::output;
 use crate::sink::receipt::{Failure, Receipt};
 use crate::source::lines::{self, Piece, Reader};
 use crate::source::parsed::Parsed;
+use crate::stop::Stop;
 use crate::ui::Ui;
 
 /// The longest line, unless larger records are configured.
@@ -53,14 +54,14 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         },
     };
     let files: Vec<&File> = inputs.iter().map(lines::Input::file).collect();
-    let failed = args
+    let mut failed = args
         .delivery
         .failed
         .as_deref()
         .map(|path| FailedFile::open(path, &files).map_err(CommandError::usage))
         .transpose()?;
     if args.input.strict {
-        inputs = checked(inputs, &parse, longest_line, context)?;
+        inputs = checked(inputs, &parse, longest_line, failed.as_mut(), context)?;
     }
     let mut producer = Producer::new(cluster, args.settings(LINGER))?;
     if let Some(topic) = &args.topic {
@@ -87,11 +88,12 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     );
     let bytes_read = Arc::new(AtomicU64::new(0));
     let bar = progress_bar(context.ui, &inputs);
+    let reading = Stop::default();
     let reader = Reader {
         longest_line,
         finish_reading: args.delivery.failed.is_some(),
         bytes_read: bytes_read.clone(),
-        stop: context.stop.clone(),
+        stop: reading.clone(),
     };
     let input = read_and_parse(reader, inputs, parse, kind).map_err(CommandError::failed)?;
     let delivered = Delivery::new(
@@ -100,6 +102,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         &input,
         &manner,
         &context.stop,
+        &reading,
         &mut |acknowledged, failed| {
             if let Some(bar) = &bar {
                 bar.set_position(bytes_read.load(Ordering::Relaxed));
@@ -249,6 +252,7 @@ fn checked(
     inputs: Vec<lines::Input>,
     parse: &Parse,
     longest_line: usize,
+    failed: Option<&mut FailedFile>,
     context: &Context,
 ) -> Result<Vec<lines::Input>, CommandError> {
     let mut bad = 0_u64;
@@ -302,6 +306,12 @@ fn checked(
     }
     if bad == 0 {
         return Ok(again);
+    }
+    if let Some(failed) = failed {
+        for mut input in again {
+            let file = input.rewind().map_err(CommandError::failed)?;
+            failed.keep_input(file).map_err(CommandError::failed)?;
+        }
     }
     Err(CommandError::usage(format!(
         "nothing was sent: {bad} {} bad",
