@@ -1,0 +1,151 @@
+//! `config show`: who says what, and no secret in sight.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Invocation, Place};
+
+/// Value and origin by property.
+fn shown(invocation: Invocation) -> BTreeMap<String, (String, String)> {
+    let rows = invocation.run().ends(0).errors("").json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    rows.iter()
+        .map(|row| (text(&row["property"]), (text(&row["value"]), text(&row["origin"]))))
+        .collect()
+}
+
+const PROFILES: &str = r#"
+default = "dev"
+
+[profile.dev]
+brokers = "profile-dev:9092"
+properties = { "client.id" = "from-dev", "sasl.password" = "hunter2" }
+
+[profile.prod]
+brokers = "profile-prod:9092"
+properties = { "client.id" = "from-prod" }
+"#;
+
+#[test]
+fn what_was_typed_beats_what_was_inherited() {
+    let place = Place::at("environment:9092");
+    place
+        .write("config/kpipe/config.toml", PROFILES)
+        .write("file.conf", "bootstrap.servers=file:9092\n");
+    let brokers = |invocation: Invocation| {
+        let (value, origin) = shown(invocation).remove("bootstrap.servers").unwrap();
+        format!("{value} from {origin}")
+    };
+    let show = ["config", "show"];
+    let file = ["config", "show", "-F", "file.conf"];
+    let profile = ["config", "show", "-C", "prod"];
+    let all = ["config", "show", "-C", "prod", "-F", "file.conf", "-b", "typed:9092"];
+    let both = ["config", "show", "-C", "prod", "-F", "file.conf"];
+    let config = place.path("config/kpipe/config.toml");
+    let config = config.display();
+    assert_eq!(brokers(place.kpipe(&all)), "typed:9092 from -b");
+    assert_eq!(brokers(place.kpipe(&both)), "file:9092 from file.conf:1");
+    assert_eq!(brokers(place.kpipe(&file)), "file:9092 from file.conf:1");
+    assert_eq!(
+        brokers(place.kpipe(&profile)),
+        format!("profile-prod:9092 from profile prod in {config}")
+    );
+    assert_eq!(brokers(place.kpipe(&show)), "environment:9092 from KPIPE_BROKERS");
+    let kafka = |place: &Place| {
+        place.kpipe(&show).without_env("KPIPE_BROKERS").env("KAFKA_BROKERS", "kafka:9092")
+    };
+    assert_eq!(brokers(kafka(&place)), "kafka:9092 from KAFKA_BROKERS");
+    assert_eq!(
+        brokers(place.kpipe(&show).without_env("KPIPE_BROKERS")),
+        format!("profile-dev:9092 from profile dev in {config}")
+    );
+    let bare = Place::at("unused");
+    assert_eq!(
+        brokers(bare.kpipe(&show).without_env("KPIPE_BROKERS")),
+        "localhost:9092 from default"
+    );
+}
+
+#[test]
+fn a_default_profile_does_not_lend_its_credentials_to_other_brokers() {
+    let place = Place::at("environment:9092");
+    place.write("config/kpipe/config.toml", PROFILES);
+    let rows = shown(place.kpipe(&["config", "show"]));
+    assert!(!rows.contains_key("sasl.password"), "{rows:?}");
+    assert_ne!(rows.get("client.id").map(|row| row.0.as_str()), Some("from-dev"));
+}
+
+#[test]
+fn secrets_are_masked() {
+    let place = Place::at("environment:9092");
+    place
+        .write("config/kpipe/config.toml", PROFILES)
+        .write("file.conf", "sasl.password=hunter2\nsasl.username=alice\n");
+    for invocation in [
+        place.kpipe(&["config", "show", "-F", "file.conf"]),
+        place.kpipe(&["config", "show"]).env("KPIPE_X_SASL_PASSWORD", "hunter2"),
+        place.kpipe(&["config", "show", "-C", "dev"]),
+        place.kpipe(&["config", "show", "--output", "table", "-C", "dev"]),
+    ] {
+        let ended = invocation.run().ends(0).errors("");
+        let out = ended.out();
+        assert!(out.contains("sasl.password"), "{out}");
+        assert!(out.contains("********"), "{out}");
+        assert!(!out.contains("hunter2"), "{out}");
+    }
+    let rows = shown(place.kpipe(&["config", "show", "-F", "file.conf"]));
+    assert_eq!(rows["sasl.username"].0, "alice");
+}
+
+#[test]
+fn a_property_of_the_environment_reaches_the_client() {
+    let place = Place::with(&["orders:1"]);
+    let rows = shown(place.kpipe(&["config", "show"]).env("KPIPE_X_CLIENT_ID", "me"));
+    assert_eq!(rows["client.id"], ("me".to_owned(), "KPIPE_X_CLIENT_ID".to_owned()));
+    place
+        .kpipe(&["tail", "orders", "-e"])
+        .env("KPIPE_X_FETCH_MIN_BYTES", "none")
+        .run()
+        .ends(2)
+        .says(&["fetch.min.bytes"]);
+}
+
+#[test]
+fn a_kcat_conf_works_unchanged() {
+    let place = Place::with(&["orders:1"]);
+    let brokers = place.brokers().to_owned();
+    place.write(
+        "kcat.conf",
+        format!("# kcat's own\nmetadata.broker.list={brokers}\nqueue.buffering.max.ms=1\n"),
+    );
+    place
+        .kpipe(&["send", "orders", "v", "-F", "kcat.conf"])
+        .without_env("KPIPE_BROKERS")
+        .run()
+        .ends(0);
+    let conf = place.read("kcat.conf");
+    place
+        .kpipe(&["tail", "orders", "-e", "--values", "-F", "-"])
+        .without_env("KPIPE_BROKERS")
+        .input(conf)
+        .run()
+        .ends(0)
+        .prints("v\n");
+    place
+        .bash("kpipe tail orders -e --values -F <(cat kcat.conf)")
+        .without_env("KPIPE_BROKERS")
+        .run()
+        .ends(0)
+        .prints("v\n");
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_wrong_usage() {
+    let place = Place::at("environment:9092");
+    place.write("config/kpipe/config.toml", PROFILES);
+    place
+        .kpipe(&["config", "show", "-C", "staging"])
+        .run()
+        .ends(2)
+        .says(&["staging", "dev", "prod"])
+        .says_one_block();
+}

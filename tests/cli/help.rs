@@ -1,0 +1,64 @@
+//! Help is data on stdout, complete, and says where more is.
+
+use crate::support::Place;
+
+#[test]
+fn pages_are_printed_as_they_are_in_the_repository() {
+    let place = Place::at("127.0.0.1:1");
+    for (topic, page) in [
+        ("record-line", include_str!("../../docs/record-line.md")),
+        ("exit-status", include_str!("../../docs/exit-status.md")),
+    ] {
+        place.kpipe(&["help", topic]).run().ends(0).prints(page).errors("");
+    }
+    place
+        .kpipe(&["help", "nonesuch"])
+        .run()
+        .ends(2)
+        .prints("")
+        .says(&["record-line", "exit-status"]);
+}
+
+#[test]
+fn the_overview_names_every_command() {
+    let place = Place::at("127.0.0.1:1");
+    let flag = place.kpipe(&["--help"]).run().ends(0).errors("").out();
+    for command in ["send", "tail", "broker", "config", "help"] {
+        assert!(
+            flag.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
+            "{command}: {flag}"
+        );
+    }
+    assert!(!flag.contains("produce"), "{flag}");
+    let word = place.kpipe(&["help"]).run().ends(0).errors("").out();
+    assert!(word.contains("kpipe help record-line"), "{word}");
+}
+
+#[test]
+fn every_command_has_help_with_examples_that_begin_with_its_name() {
+    let place = Place::at("127.0.0.1:1");
+    for command in ["send", "tail"] {
+        let help = place.kpipe(&[command, "--help"]).run().ends(0).errors("").out();
+        assert!(help.contains("Examples:"), "{help}");
+        assert!(help.contains(&format!("\n  kpipe {command} orders")), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let place = Place::at("127.0.0.1:1");
+    place
+        .kpipe(&["--version"])
+        .run()
+        .ends(0)
+        .prints(concat!("kpipe ", env!("CARGO_PKG_VERSION"), "\n"))
+        .errors("");
+}
+
+#[test]
+fn a_reader_of_help_may_go_away() {
+    let place = Place::at("127.0.0.1:1");
+    place.bash("kpipe send --help | true").run().ends(0).errors("");
+    place.bash("kpipe help record-line | true").run().ends(0).errors("");
+}

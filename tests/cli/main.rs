@@ -1,0 +1,18 @@
+//! The executable against the built-in broker: hermetic, in milliseconds, without Kafka.
+//!
+//! One binary for all commands, because each test binary links librdkafka anew.
+
+mod broker;
+mod config;
+mod help;
+mod layering;
+mod round_trip;
+mod send;
+mod send_accounts;
+mod send_input;
+mod support;
+mod tail;
+mod tail_group;
+mod terminal;
+mod unreachable;
+mod usage;

@@ -1,0 +1,170 @@
+//! A terminal: something to read, nothing that could drive it, and no waiting for keys.
+
+use std::process::Command;
+
+use rexpect::process::WaitStatus;
+use rexpect::session::spawn_command;
+
+use crate::support::{DEADLINE, Invocation, Place};
+
+/// Runs it with all its streams on a terminal; returns what that shows, and the status.
+fn on_terminal(invocation: Invocation) -> (String, i32) {
+    on(invocation.into_command())
+}
+
+fn on(command: Command) -> (String, i32) {
+    let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
+    let mut session = spawn_command(command, Some(deadline)).unwrap();
+    let screen = session.exp_eof().unwrap();
+    let status = match session.process().wait().unwrap() {
+        WaitStatus::Exited(_, status) => status,
+        other => panic!("{other:?}"),
+    };
+    (screen, status)
+}
+
+/// Titles, colours, a C1 sequence, a bell, a delete, and text that runs backwards.
+const HOSTILE: &str = "\u{1b}]0;title\u{7}\u{1b}[31mred\u{9b}2J\u{7f}\u{202e}evil";
+
+#[track_caller]
+fn harmless(screen: &str) {
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    let rest = colours.replace_all(screen, "");
+    for bad in ['\u{1b}', '\u{7}', '\u{7f}', '\u{9b}', '\u{202e}'] {
+        assert!(!rest.contains(bad), "{bad:?} in {screen:?}");
+    }
+    // As bytes, where the terminal's reader does not decode them.
+    assert!(!rest.contains("\u{e2}\u{80}\u{ae}"), "{screen:?}");
+}
+
+fn hostile() -> Place {
+    let place = Place::with(&["orders:1"]);
+    let line = serde_json::json!({
+        "key": HOSTILE,
+        "value": {"text": format!("\u{9b}2J\u{7f}\u{202e}{HOSTILE}")},
+        "headers": [{"key": HOSTILE, "value": HOSTILE}],
+    });
+    let text = serde_json::json!({"value": HOSTILE});
+    place
+        .kpipe(&["send", "orders", "-q"])
+        .input(format!("{line}\n{text}\n"))
+        .run()
+        .ends(0);
+    place
+}
+
+#[test]
+fn records_are_readable_and_cannot_drive_the_terminal() {
+    let place = hostile();
+    for color in ["never", "always"] {
+        let (screen, status) = on_terminal(place.kpipe(&["tail", "orders", "-e", "--color", color]));
+        assert_eq!(status, 0, "{screen}");
+        harmless(&screen);
+        assert!(screen.contains("orders -p 0 -o 0"), "{screen}");
+        assert!(screen.contains("evil"), "{screen}");
+        assert_eq!(screen.contains('\u{1b}'), color == "always", "{screen:?}");
+    }
+}
+
+#[test]
+fn record_lines_on_a_terminal_cannot_drive_it_either() {
+    let place = hostile();
+    let (screen, status) = on_terminal(place.kpipe(&["tail", "orders", "-e", "-J"]));
+    assert_eq!(status, 0, "{screen}");
+    assert!(screen.starts_with(r#"{"topic":"orders","partition":0,"#), "{screen}");
+    harmless(&screen);
+}
+
+#[test]
+fn values_on_a_terminal_cannot_drive_it_either() {
+    let place = hostile();
+    let (screen, status) = on_terminal(place.kpipe(&["tail", "orders", "-e", "--values"]));
+    assert_eq!(status, 0, "{screen}");
+    assert!(screen.contains("evil"), "{screen}");
+    harmless(&screen);
+}
+
+#[test]
+fn templates_on_a_terminal_cannot_drive_it_either() {
+    let place = hostile();
+    let (screen, status) =
+        on_terminal(place.kpipe(&["tail", "orders", "-e", "-f", r"%k %s %h\n"]));
+    assert_eq!(status, 0, "{screen}");
+    assert!(screen.contains("evil"), "{screen}");
+    harmless(&screen);
+}
+
+#[test]
+fn errors_cannot_drive_the_terminal() {
+    let place = Place::with(&["orders:1"]);
+    // A field of another's making, and a name on the command line.
+    let mut lines = "{\"value\":1}\n".to_owned();
+    lines.push_str(&serde_json::json!({HOSTILE: 1}).to_string());
+    place.write("lines", lines);
+    let (screen, status) =
+        on_terminal(place.kpipe(&["send", "orders", "--file", "lines"]));
+    assert_eq!(status, 1, "{screen}");
+    assert!(screen.contains("unknown field"), "{screen}");
+    assert!(screen.contains("evil"), "{screen}");
+    harmless(&screen);
+    for arguments in [
+        ["tail", HOSTILE, "-e"],
+        ["send", HOSTILE, "v"],
+        ["tail", "orders", &format!("--offset={HOSTILE}")],
+        ["send", "orders", &format!("--file={HOSTILE}")],
+    ] {
+        let (screen, status) = on_terminal(place.kpipe(&arguments));
+        assert_ne!(status, 0, "{screen}");
+        assert!(screen.contains("error: "), "{screen}");
+        harmless(&screen);
+    }
+}
+
+#[test]
+fn a_terminal_on_stdin_is_no_input() {
+    let place = Place::with(&["orders:1"]);
+    let (screen, status) = on_terminal(place.kpipe(&["send", "orders"]));
+    assert_eq!(status, 2, "{screen}");
+    assert!(screen.contains("error: nothing to send: stdin is a terminal"), "{screen}");
+    assert!(screen.contains("hint: kpipe send TOPIC VALUE"), "{screen}");
+    let (screen, status) = on_terminal(place.kpipe(&["send", "orders", "v"]));
+    assert_eq!(status, 0, "{screen}");
+}
+
+#[test]
+fn a_dash_reads_the_terminal() {
+    let place = Place::with(&["orders:1"]);
+    let command = place.kpipe(&["send", "orders", "-", "--lines"]).into_command();
+    let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
+    let mut session = spawn_command(command, Some(deadline)).unwrap();
+    session.send_line("typed").unwrap();
+    session.send_control('d').unwrap();
+    let screen = session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?} {screen}");
+    assert_eq!(place.values("orders"), "typed\n");
+}
+
+#[test]
+fn settings_are_a_table_on_a_terminal_and_lines_by_hand() {
+    let place = Place::at("environment:9092");
+    let (screen, status) = on_terminal(place.kpipe(&["config", "show"]));
+    assert_eq!(status, 0, "{screen}");
+    assert!(!screen.contains('{'), "{screen}");
+    assert!(screen.contains("bootstrap.servers"), "{screen}");
+    let (screen, _) = on_terminal(place.kpipe(&["config", "show", "--output", "json"]));
+    assert!(screen.starts_with('{'), "{screen}");
+}
+
+#[test]
+fn no_color_means_no_colour() {
+    let place = hostile();
+    let coloured = |invocation: Invocation| on_terminal(invocation).0.contains('\u{1b}');
+    let tail = ["tail", "orders", "-e"];
+    assert!(coloured(place.kpipe(&tail).env("TERM", "xterm")));
+    assert!(!coloured(place.kpipe(&tail).env("TERM", "xterm").env("NO_COLOR", "1")));
+    assert!(!coloured(place.kpipe(&tail).env("TERM", "dumb")));
+    let missing = ["tail", "nonesuch", "-e"];
+    assert!(coloured(place.kpipe(&missing).env("TERM", "xterm")));
+    assert!(!coloured(place.kpipe(&missing).env("TERM", "xterm").env("NO_COLOR", "1")));
+}
