@@ -9,7 +9,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:$here/../target/release:$here/../target/debug
-kpipe=$(realpath "$(command -v "${KPIPE:-kpipe}")")
+kpipe=$(command -v "${KPIPE:-kpipe}") || { echo "tour: no kpipe on PATH or in target; cargo build makes one" >&2 && exit 2; }
+kpipe=$(realpath "$kpipe")
 kpipe() { "$kpipe" "$@"; }
 orders=${1:-orders} copy=${2:-copy}
 work=$(mktemp -d)
