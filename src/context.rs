@@ -79,6 +79,7 @@ impl Context {
         Ok(Cluster {
             properties,
             token_source,
+            stop: self.stop.clone(),
         })
     }
 

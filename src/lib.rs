@@ -50,7 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         }
     };
     let ui = Ui::new(cli.quiet, cli.color);
-    log_to_stderr(cli.verbose);
+    log_to_stderr(cli.verbose, ui);
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -62,8 +62,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     match dispatch(cli.command, &mut context) {
         Ok(outcome) => outcome,
         Err(error) => {
-            context.ui.error(&error);
-            Outcome::Exit(error.status)
+            let interrupted = error.error.downcast_ref::<kafka::Error>();
+            if !matches!(interrupted, Some(kafka::Error::Interrupted)) {
+                context.ui.error(&error);
+            }
+            let signal = context.stop.signal().map(Outcome::Signal);
+            signal.unwrap_or(Outcome::Exit(error.status))
         }
     }
 }
@@ -102,7 +106,7 @@ fn cli_help() -> String {
 }
 
 /// The client library's log is shown on request only; `KPIPE_LOG` filters it finely.
-fn log_to_stderr(verbose: u8) {
+fn log_to_stderr(verbose: u8, ui: Ui) {
     let filter = std::env::var("KPIPE_LOG").unwrap_or_else(|_| {
         match verbose {
             0 => "off",
@@ -116,6 +120,7 @@ fn log_to_stderr(verbose: u8) {
     }
     let _ = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_ansi(ui.colors_stderr())
         .with_writer(std::io::stderr)
         .try_init();
 }

@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line` or `exit-status`
+/// Print a page: `record-line`, `connection` or `exit-status`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -17,12 +17,14 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Topic {
     RecordLine,
+    Connection,
     ExitStatus,
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
     let text = match args.topic {
         Some(Topic::RecordLine) => include_str!("../../docs/record-line.md").to_owned(),
+        Some(Topic::Connection) => include_str!("../../docs/connection.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
         None => crate::cli_help(),
     };

@@ -333,7 +333,13 @@ impl Run<'_> {
             member.close()
         });
         let end = end?;
-        closed?;
+        match closed {
+            // What was asked is to end; that some will come again is worth a word.
+            Err(error) if matches!(end, End::Stopped) => {
+                self.context.ui.warning(crate::ui::in_one_line(&error));
+            }
+            closed => closed?,
+        }
         Ok(end)
     }
 

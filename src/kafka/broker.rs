@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::client::{Client, Cluster};
 use super::error::Error;
 use super::ffi::{MockCluster, Role};
+use crate::stop::Stop;
 
 /// A running cluster; it ends when dropped.
 pub struct Broker {
@@ -21,6 +22,7 @@ impl Broker {
         let nowhere = Cluster {
             properties: BTreeMap::new(),
             token_source: None,
+            stop: Stop::default(),
         };
         let client = Client::new(&nowhere, Role::Producer, &[], &[])?;
         let cluster = MockCluster::new(&client.native, nodes)

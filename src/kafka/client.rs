@@ -1,6 +1,7 @@
 //! One connection to a cluster: made from settings, watched for troubles, asked for metadata.
 
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,9 +14,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::{Context, TokenSource, Trouble};
 use super::error::{Cause, Error};
 use super::ffi::{self, Delivery, Queue, Role, Said};
+use crate::stop::Stop;
 
 /// How long a command waits for its first answer.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a question may keep us from noticing that we are to stop.
+const LONGEST_SLICE: Duration = Duration::from_millis(800);
 
 /// The cluster to speak to and how: what `config` resolved, without its origins.
 #[derive(Clone)]
@@ -24,6 +29,8 @@ pub struct Cluster {
     pub properties: BTreeMap<String, String>,
     /// Where OAUTHBEARER tokens come from.
     pub token_source: Option<TokenSource>,
+    /// Ends the wait for a first answer.
+    pub stop: Stop,
 }
 
 impl Cluster {
@@ -39,11 +46,13 @@ impl Cluster {
 ///
 /// `reconnect.backoff.ms` is also, halved, the wait between two connections that
 /// nothing else asked for; 50 ms of it would be most of a short command's time.
-pub const COMMON: [(&str, &str); 4] = [
+pub const COMMON: [(&str, &str); 5] = [
     ("client.id", "kpipe"),
     ("allow.auto.create.topics", "false"),
     ("reconnect.backoff.ms", "20"),
     ("socket.keepalive.enable", "true"),
+    // OpenSSL is built in, so it does not know where this system keeps its authorities.
+    ("ssl.ca.location", "probe"),
 ];
 
 /// Connects to every broker at once instead of one each 11 ms as they are needed, which
@@ -51,10 +60,14 @@ pub const COMMON: [(&str, &str); 4] = [
 pub(super) const EAGER_CONNECTIONS: (&str, &str) = ("enable.sparse.connections", "false");
 
 /// A live client.
+///
+/// It is never destroyed: librdkafka waits in that for its threads, and these for every
+/// record that is still somewhere in a queue. It ends with the process.
 pub(super) struct Client {
-    pub(super) native: rdkafka::client::Client<Context>,
+    pub(super) native: ManuallyDrop<rdkafka::client::Client<Context>>,
     main: Queue,
     brokers: String,
+    stop: Stop,
     /// Something was answered, so credentials and certificates are right.
     answered: AtomicBool,
     /// Reports that came while something else was asked.
@@ -100,8 +113,9 @@ impl Client {
         })?;
         Ok(Arc::new(Self {
             main: Queue::main(&native),
-            native,
+            native: ManuallyDrop::new(native),
             brokers: cluster.brokers().to_owned(),
+            stop: cluster.stop.clone(),
             answered: AtomicBool::new(false),
             early: Mutex::default(),
         }))
@@ -206,6 +220,9 @@ impl Client {
             if let Some(error) = self.decided() {
                 return Err(error);
             }
+            if self.stop.is_asked() {
+                return Err(Error::Interrupted);
+            }
             let code = error.rdkafka_error_code();
             let again = matches!(
                 code,
@@ -229,17 +246,17 @@ impl Client {
                     trouble.as_ref(),
                 ));
             }
-            slice *= 2;
+            slice = (slice * 2).min(LONGEST_SLICE);
         }
     }
 
     /// The partitions of `topic`.
     pub(super) fn topic(&self, topic: &str) -> Result<TopicMetadata, Error> {
         let what = format!("ask for topic `{topic}`");
-        self.ask(&what, |timeout| {
+        let found = self.ask(&what, |timeout| {
             let metadata = self.native.fetch_metadata(Some(topic), timeout)?;
             let Some(found) = metadata.topics().first() else {
-                return Ok(Err(Error::UnknownTopic(topic.to_owned())));
+                return Ok(Err(unknown_topic(topic)));
             };
             // A topic just made may have no leaders yet.
             let leaderless = RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
@@ -247,7 +264,25 @@ impl Client {
                 return Err(KafkaError::MetadataFetch(leaderless.into()));
             }
             Ok(read_topic(found))
-        })?
+        })?;
+        match found {
+            Err(Error::UnknownTopic { topic, .. }) => Err(Error::UnknownTopic {
+                nearest: self.nearest_topic(&topic),
+                topic,
+            }),
+            other => other,
+        }
+    }
+
+    /// The topic that was most likely meant.
+    fn nearest_topic(&self, name: &str) -> Option<String> {
+        self.topics()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|topic| (strsim::jaro_winkler(name, &topic.name), topic.name))
+            .filter(|(likeness, _)| *likeness > 0.85)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other))
+            .map(|(_, name)| name)
     }
 
     /// Every topic of the cluster that may be seen.
@@ -322,13 +357,20 @@ impl Lookup {
     }
 }
 
+fn unknown_topic(topic: &str) -> Error {
+    Error::UnknownTopic {
+        topic: topic.to_owned(),
+        nearest: None,
+    }
+}
+
 fn read_topic(topic: &rdkafka::metadata::MetadataTopic) -> Result<TopicMetadata, Error> {
     let name = topic.name().to_owned();
     match topic.error().map(Code::from) {
         None | Some(Code::NoError | Code::LeaderNotAvailable) => {}
         Some(Code::InvalidTopic) => return Err(Error::InvalidTopic(name)),
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
-            return Err(Error::UnknownTopic(name));
+            return Err(unknown_topic(&name));
         }
         Some(code) => return Err(Error::other(format!("see topic `{name}`"), code)),
     }

@@ -42,8 +42,12 @@ pub enum Error {
         #[source]
         cause: Cause,
     },
-    #[error("topic `{0}` does not exist")]
-    UnknownTopic(String),
+    #[error("topic `{topic}` does not exist")]
+    UnknownTopic {
+        topic: String,
+        /// One that does, and was most likely meant.
+        nearest: Option<String>,
+    },
     #[error("no topic matches `{0}`")]
     NoMatchingTopic(String),
     #[error("`{0}` is not a topic name")]
@@ -65,6 +69,8 @@ pub enum Error {
     /// Members of one group must share a protocol; kpipe's is cooperative.
     #[error("group `{0}` has members with another way of sharing partitions")]
     MixedGroup(String),
+    #[error("interrupted")]
+    Interrupted,
     #[error("the built-in broker cannot {0}")]
     NotOnBuiltInBroker(&'static str),
     #[error("cannot {what}")]
@@ -153,6 +159,10 @@ impl Error {
         let brokers = brokers.to_owned();
         let cause = trouble.map(Cause::from);
         match cause {
+            // Kafka was never asked.
+            Some(cause) if cause.text.contains("OAUTHBEARER token") => {
+                Self::Configuration { cause }
+            }
             Some(cause)
                 if matches!(
                     cause.code,
@@ -183,9 +193,10 @@ impl Error {
             | Self::UnknownPartition { .. }
             | Self::MixedGroup(_)
             | Self::NotOnBuiltInBroker(_) => Status::Usage,
-            Self::UnknownTopic(_) | Self::NoMatchingTopic(_) | Self::TopicDeleted(_) => {
-                Status::Failed
-            }
+            Self::UnknownTopic { .. }
+            | Self::NoMatchingTopic(_)
+            | Self::TopicDeleted(_)
+            | Self::Interrupted => Status::Failed,
             Self::Other { cause, .. } => match cause.code {
                 Code::BrokerTransportFailure
                 | Code::OperationTimedOut
@@ -232,10 +243,15 @@ impl Error {
             Self::Configuration { .. } => {
                 "`kpipe config show` says where each property comes from".into()
             }
-            Self::UnknownTopic(topic) => format!(
-                "list the topics with `kpipe topic list`; make it with `kpipe topic create {topic}`"
+            Self::UnknownTopic {
+                nearest: Some(nearest),
+                ..
+            } => format!("did you mean `{nearest}`?"),
+            Self::UnknownTopic { topic, .. } => format!(
+                "kpipe never makes topics by itself; with Kafka's own tool it is \
+                 `kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {topic}`"
             ),
-            Self::NoMatchingTopic(_) => "list the topics with `kpipe topic list`".into(),
+            Self::NoMatchingTopic(_) => "`^` begins a regular expression; leave `$` out to find longer names".into(),
             Self::InvalidTopic(_) => {
                 "letters, digits, `.`, `_` and `-`, 249 at most; a pattern begins with `^`".into()
             }
@@ -248,9 +264,10 @@ impl Error {
                     .into()
             }
             Self::NotOnBuiltInBroker(_) => "try it on real Kafka".into(),
-            Self::UnknownPartition { .. } | Self::TopicDeleted(_) | Self::Other { .. } => {
-                return None;
-            }
+            Self::UnknownPartition { .. }
+            | Self::TopicDeleted(_)
+            | Self::Interrupted
+            | Self::Other { .. } => return None,
         })
     }
 }

@@ -474,15 +474,24 @@ impl Event {
                     text(rd::rd_kafka_event_error_string(event)).into_owned(),
                 )),
                 rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => Some(Said::TokenWanted),
-                rd::RD_KAFKA_EVENT_DR => Some(Said::Deliveries(Deliveries(self))),
+                rd::RD_KAFKA_EVENT_DR => Some(Said::Deliveries(Deliveries {
+                    event: self,
+                    index: 0,
+                })),
                 _ => None,
             }
         }
     }
 }
 
+/// One report in so many tells its latency: asking takes a look at the clock.
+const LATENCY_SAMPLE: usize = 8;
+
 /// The reports in one delivery event.
-pub(super) struct Deliveries<'a>(&'a Event);
+pub(super) struct Deliveries<'a> {
+    event: &'a Event,
+    index: usize,
+}
 
 impl Iterator for Deliveries<'_> {
     type Item = Delivery;
@@ -490,7 +499,10 @@ impl Iterator for Deliveries<'_> {
     fn next(&mut self) -> Option<Delivery> {
         // SAFETY: the event owns the message until it is destroyed; all is copied here.
         unsafe {
-            let message = rd::rd_kafka_event_message_next(self.0.0.as_ptr()).as_ref()?;
+            let message = rd::rd_kafka_event_message_next(self.event.0.as_ptr()).as_ref()?;
+            // The first of an event waited longest, so the longest wait is always seen.
+            let sampled = self.index.is_multiple_of(LATENCY_SAMPLE);
+            self.index += 1;
             let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
             Some(Delivery {
                 slot: message._private.addr(),
@@ -504,9 +516,10 @@ impl Iterator for Deliveries<'_> {
                 partition: message.partition,
                 offset: message.offset,
                 timestamp: rd::rd_kafka_message_timestamp(message, &raw mut kind),
-                latency: Duration::from_micros(
-                    u64::try_from(rd::rd_kafka_message_latency(message)).unwrap_or(0),
-                ),
+                latency: sampled.then(|| {
+                    let micros = rd::rd_kafka_message_latency(message);
+                    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+                }),
             })
         }
     }
@@ -524,8 +537,8 @@ pub(super) struct Delivery {
     pub(super) offset: i64,
     /// Milliseconds since the epoch.
     pub(super) timestamp: i64,
-    /// From [`produce`] to the acknowledgement.
-    pub(super) latency: Duration,
+    /// From [`produce`] to the acknowledgement, of one in some.
+    pub(super) latency: Option<Duration>,
 }
 
 /// A topic as a producer or reader knows it.

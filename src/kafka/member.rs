@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
@@ -44,7 +44,6 @@ pub struct Member {
     client: Arc<Client>,
     queue: Queue,
     shared: Arc<Shared>,
-    committer: Option<JoinHandle<()>>,
     topics: Topics,
     notices: Vec<Notice>,
     announced_trouble: bool,
@@ -143,23 +142,17 @@ impl Member {
         }
         ffi::subscribe(&client.native, &list).map_err(|error| Error::other("subscribe", error))?;
         let committing = shared.clone();
-        let committer = shared
-            .membership
-            .commit
-            .then(|| {
-                thread::Builder::new()
-                    .name("commit".into())
-                    .spawn(move || committing.commit_until_closing())
-            })
-            .transpose()
-            .ok()
-            .flatten();
+        if shared.membership.commit {
+            thread::Builder::new()
+                .name("commit".into())
+                .spawn(move || committing.commit_until_closing())
+                .map_err(|_| Error::other("start a thread", Code::CriticalSystemResource))?;
+        }
         Ok(Self {
             queue: Queue::consumer(&client.native),
             topics: shared.membership.topics.clone(),
             client,
             shared,
-            committer,
             notices: Vec::new(),
             announced_trouble: false,
         })
@@ -227,17 +220,16 @@ impl Source for Member {
     fn close(&mut self) -> Result<(), Error> {
         self.shared.lock().closing = true;
         self.shared.wake.notify_all();
-        if let Some(committer) = self.committer.take() {
-            let _ = committer.join();
-        }
-        let committed = self.shared.commit();
-        let (client, (left, has_left)) = (self.client.clone(), channel());
+        let (shared, (left, has_left)) = (self.shared.clone(), channel());
         // librdkafka may wait for a coordinator that is gone; the group then finds out by itself.
         let _ = thread::Builder::new().name("leave".into()).spawn(move || {
-            let _ = left.send(ffi::close(&client.native));
+            let committed = shared.commit();
+            let _ = ffi::close(&shared.client.native);
+            let _ = left.send(committed);
         });
-        let _ = has_left.recv_timeout(LEAVE_TIMEOUT);
-        committed
+        has_left
+            .recv_timeout(LEAVE_TIMEOUT)
+            .unwrap_or_else(|_| Err(Error::other("commit offsets", Code::OperationTimedOut)))
     }
 }
 

@@ -54,7 +54,10 @@ impl Topics {
             .iter()
             .find(|name| !all.iter().any(|topic| topic.name == **name));
         if let Some(missing) = missing {
-            return Err(Error::UnknownTopic(missing.clone()));
+            return Err(client
+                .topic(missing)
+                .err()
+                .unwrap_or_else(|| Error::NoMatchingTopic(missing.clone())));
         }
         Ok(all
             .into_iter()

@@ -67,8 +67,8 @@ pub struct Report {
     /// The number that [`Producer::send`] was given.
     pub slot: usize,
     pub result: Result<Acknowledged, Refusal>,
-    /// From sending to the acknowledgement.
-    pub latency: Duration,
+    /// From sending to the acknowledgement, of one report in some.
+    pub latency: Option<Duration>,
 }
 
 /// Where an acknowledged record is.
@@ -122,7 +122,11 @@ pub struct Producer {
     settings: Settings,
     /// One client for each limit on a batch, in bytes.
     clients: Vec<(usize, Arc<Client>)>,
-    routes: HashMap<String, Result<Route, Error>>,
+    /// Known topics, and where in `routes` each is.
+    topics: HashMap<String, usize>,
+    routes: Vec<(String, Result<Route, Error>)>,
+    /// Which route the last record took: most often that of the next.
+    last: usize,
     in_flight: usize,
     /// Reports that came while something else was asked.
     early: Vec<Delivery>,
@@ -141,7 +145,9 @@ impl Producer {
             cluster,
             settings,
             clients: Vec::new(),
-            routes: HashMap::new(),
+            topics: HashMap::new(),
+            routes: Vec::new(),
+            last: 0,
             in_flight: 0,
             early: Vec::new(),
         };
@@ -188,7 +194,8 @@ impl Producer {
     /// broker that counts as connected already, else only half a second later: the
     /// second of two requests finds it connected.
     pub fn prepare(&mut self, topic: &str, ask_limit: bool) -> Result<(), Error> {
-        if let Some(route) = self.routes.get(topic) {
+        if let Some(route) = self.topics.get(topic) {
+            let (_, route) = &self.routes[*route];
             return route.as_ref().map(|_| ()).map_err(Error::clone);
         }
         let first = self.routes.is_empty();
@@ -196,7 +203,8 @@ impl Producer {
         let told = route.as_ref().map(|_| ()).map_err(Error::clone);
         // Nothing is concluded about a topic from a connection that failed.
         if !matches!(route, Err(Error::Unreachable { .. })) {
-            self.routes.insert(topic.to_owned(), route);
+            self.topics.insert(topic.to_owned(), self.routes.len());
+            self.routes.push((topic.to_owned(), route));
         }
         told
     }
@@ -244,16 +252,20 @@ impl Producer {
         record: &Outgoing<'_>,
         slot: usize,
     ) -> Result<(), NotTaken> {
-        let route = match self.routes.get(topic) {
-            Some(Ok(route)) => route,
-            Some(Err(error)) => return Err(NotTaken::Topic(error.clone())),
-            None => {
-                self.prepare(topic, true).map_err(|error| match error {
-                    Error::Unreachable { .. } => NotTaken::Fatal(error),
-                    error => NotTaken::Topic(error),
-                })?;
-                return self.send(topic, record, slot);
-            }
+        if self
+            .routes
+            .get(self.last)
+            .is_none_or(|(last, _)| last != topic)
+        {
+            self.prepare(topic, true).map_err(|error| match error {
+                Error::Unreachable { .. } => NotTaken::Fatal(error),
+                error => NotTaken::Topic(error),
+            })?;
+            self.last = self.topics[topic];
+        }
+        let route = match &self.routes[self.last].1 {
+            Ok(route) => route,
+            Err(error) => return Err(NotTaken::Topic(error.clone())),
         };
         if let Some(partition) = record.partition
             && partition >= route.partitions

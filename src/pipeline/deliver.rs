@@ -82,6 +82,8 @@ pub struct LineErrorText {
     text: String,
     /// What to type, if the line suggests it.
     pub hint: Option<&'static str>,
+    /// It is not even an object, so it may be a plain value.
+    pub is_plain: bool,
 }
 
 impl From<&LineError> for LineErrorText {
@@ -89,6 +91,7 @@ impl From<&LineError> for LineErrorText {
         Self {
             text: error.to_string(),
             hint: error.hint(),
+            is_plain: matches!(error, LineError::NotARecordLine { .. }),
         }
     }
 }
@@ -230,20 +233,28 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             };
             let slot = first_slot + index;
             if self.halt.is_some() {
-                let failure = Failure::not_sent(self.why_not_sent());
+                let failure = Failure {
+                    // What is told of an interruption is from where on nothing was sent.
+                    ends_run: !matches!(self.halt, Some(Halt::Interrupted)),
+                    ..Failure::not_sent(self.why_not_sent())
+                };
                 self.decide(slot, Fate::Failed(Box::new(failure)));
                 continue;
             }
             let mut room: Vec<Header<'_>> = Vec::new();
             let failure = match parsed.record(index, &mut room) {
                 Err(error) => {
-                    if slot == 0 && self.manner.first_line_decides {
+                    let ends_run = slot == 0 && self.manner.first_line_decides;
+                    if ends_run {
                         self.halt = Some(Halt::NotRecordLines {
                             place: place(parsed, index, error.column()),
                             error: error.into(),
                         });
                     }
-                    Failure::malformed(error)
+                    Failure {
+                        ends_run,
+                        ..Failure::malformed(error)
+                    }
                 }
                 Ok(record) => {
                     let topic = self.manner.topic.as_deref().or(record.topic);
@@ -292,6 +303,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                             });
                             Failure {
                                 code: "UNKNOWN_PARTITION".into(),
+                                ends_run: true,
                                 ..Failure::not_sent("the topic has no such partition")
                             }
                         }
@@ -336,8 +348,10 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             let fate = match report.result {
                 Ok(place) => {
                     acknowledged += 1;
-                    let micros = u64::try_from(report.latency.as_micros()).unwrap_or(u64::MAX);
-                    latencies.saturating_record(micros);
+                    if let Some(latency) = report.latency {
+                        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                        latencies.saturating_record(micros);
+                    }
                     Fate::Acknowledged(place)
                 }
                 Err(refusal) => {

@@ -212,6 +212,7 @@ impl<O: Outlet> Ledger<O> {
                 text: format!("line longer than {} MiB", limit / (1024 * 1024)).into(),
                 column: None,
                 maybe_persisted: false,
+                ends_run: false,
             };
             let receipt = Receipt {
                 file: (&**input != "stdin").then_some(&**input),

@@ -1,7 +1,7 @@
 //! Records on stdout: formatted here, written on a thread of its own, never twice buffered.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::pipeline::pump::Sink;
 use crate::record::{PayloadMode, Record, Template, encode};
 use crate::ui::pretty::Pretty;
+use crate::ui::sanitize::sanitize_into;
 
 /// A chunk is handed to the writer when it holds so much.
 const CHUNK: usize = 512 * 1024;
@@ -48,6 +49,8 @@ impl Format {
 /// A sink that writes each record as `format` says.
 pub struct Output {
     format: Format,
+    /// Where the text of one record is made fit for a terminal, if stdout is one.
+    for_terminal: Option<Vec<u8>>,
     chunk: Vec<u8>,
     writer: Writer,
     /// Watched for its reader going away.
@@ -58,8 +61,11 @@ impl Output {
     /// Writes to stdout.
     pub fn stdout(format: Format) -> io::Result<Self> {
         let file = stdout()?;
+        // What is for people is fit for a terminal already.
+        let raw = file.is_terminal() && !matches!(format, Format::Pretty(_));
         Ok(Self {
             format,
+            for_terminal: raw.then(Vec::new),
             chunk: Vec::new(),
             writer: Writer::start(file.try_clone()?)?,
             file,
@@ -68,9 +74,20 @@ impl Output {
 
     /// Formats a record without writing it.
     pub fn format(&mut self, record: &Record<'_>) -> Vec<u8> {
-        let mut text = Vec::new();
-        self.format.write(record, &mut text);
-        text
+        let before = self.chunk.len();
+        self.append(record);
+        self.chunk.split_off(before)
+    }
+
+    fn append(&mut self, record: &Record<'_>) {
+        match &mut self.for_terminal {
+            None => self.format.write(record, &mut self.chunk),
+            Some(text) => {
+                text.clear();
+                self.format.write(record, text);
+                sanitize_into(text, &mut self.chunk);
+            }
+        }
     }
 
     /// Writes what [`Output::format`] made.
@@ -90,7 +107,7 @@ impl Output {
 
 impl Sink for Output {
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.format.write(record, &mut self.chunk);
+        self.append(record);
         self.hand_over_from(CHUNK)
     }
 

@@ -19,6 +19,8 @@ pub struct Failure {
     pub column: Option<usize>,
     /// The log may hold it all the same.
     pub maybe_persisted: bool,
+    /// It is told by the error that ends the run, and not by itself.
+    pub ends_run: bool,
 }
 
 impl Failure {
@@ -29,6 +31,7 @@ impl Failure {
             text: error.to_string().into(),
             column: Some(error.column()),
             maybe_persisted: false,
+            ends_run: false,
         }
     }
 
@@ -39,6 +42,7 @@ impl Failure {
             text: why.into(),
             column: None,
             maybe_persisted: false,
+            ends_run: false,
         }
     }
 }
@@ -50,6 +54,7 @@ impl From<Refusal> for Failure {
             text: refusal.text().into(),
             column: None,
             maybe_persisted: refusal.maybe_persisted,
+            ends_run: false,
         }
     }
 }

@@ -48,12 +48,19 @@ impl Ui {
 
     /// Whether stdout shows colour.
     pub fn colors_stdout(&self) -> bool {
+        self.colors(&std::io::stdout())
+    }
+
+    /// Whether stderr shows colour.
+    pub fn colors_stderr(&self) -> bool {
+        self.colors(&std::io::stderr())
+    }
+
+    fn colors(self, stream: &impl anstream::stream::RawStream) -> bool {
         match self.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => {
-                anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
-            }
+            Color::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
         }
     }
 

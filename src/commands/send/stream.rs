@@ -411,7 +411,7 @@ impl Outlet for Talk {
             // Writing to memory does not fail.
             let _ = receipt.write(&mut self.buffer);
         }
-        let Some(failure) = failure else {
+        let Some(failure) = failure.filter(|failure| !failure.ends_run) else {
             return;
         };
         let line = receipt.line.unwrap_or_default();
@@ -482,9 +482,16 @@ fn finish(
     let (counts, mut talk) = ledger.finish(committed).map_err(settle_error)?;
     talk.say();
     let broken = talk.broken.take();
-    summarize(context.ui, counts, start.elapsed(), &latencies);
+    if !matches!(halt, Some(Halt::NotRecordLines { .. })) {
+        summarize(context.ui, counts, start.elapsed(), &latencies);
+    }
     if let Some(error) = transaction_error {
         return Err(error.into());
+    }
+    if args.delivery.transaction && !committed {
+        context
+            .ui
+            .item_error("the transaction was aborted: none of it is to be seen");
     }
     if let Some(error) = halt.and_then(|halt| halted(halt, counts, args)) {
         return Err(error);
@@ -509,11 +516,14 @@ fn halted(halt: Halt, counts: Counts, args: &Args) -> Option<CommandError> {
         Halt::Interrupted | Halt::Failure => return None,
         Halt::NotRecordLines { place, error } => {
             let topic = args.topic.as_deref().unwrap_or("TOPIC");
-            let hint = error.hint.map_or_else(
-                || format!("kpipe send {topic} --lines"),
-                ToOwned::to_owned,
-            );
-            CommandError::usage(format!("{place}: {error}")).hint(hint)
+            let hint = match error.hint {
+                _ if error.is_plain => Some(format!("kpipe send {topic} --lines")),
+                hint => hint.map(ToOwned::to_owned),
+            };
+            CommandError {
+                hint,
+                ..CommandError::usage(format!("{place}: {error}"))
+            }
         }
         Halt::UnknownPartition {
             place,
