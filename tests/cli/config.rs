@@ -14,13 +14,14 @@ fn shown(invocation: Invocation) -> BTreeMap<String, (String, String)> {
 }
 
 const PROFILES: &str = r#"
-default = "dev"
+default_profile = "dev"
 
-[profile.dev]
+[profiles.dev]
 brokers = "profile-dev:9092"
-properties = { "client.id" = "from-dev", "sasl.password" = "hunter2" }
+properties = { "client.id" = "from-dev", "sasl.username" = "alice" }
+password_file = "password"
 
-[profile.prod]
+[profiles.prod]
 brokers = "profile-prod:9092"
 properties = { "client.id" = "from-prod" }
 "#;
@@ -79,6 +80,7 @@ fn secrets_are_masked() {
     let place = Place::at("environment:9092");
     place
         .write("config/kpipe/config.toml", PROFILES)
+        .write("config/kpipe/password", "hunter2\n")
         .write("file.conf", "sasl.password=hunter2\nsasl.username=alice\n");
     for invocation in [
         place.kpipe(&["config", "show", "-F", "file.conf"]),

@@ -142,7 +142,7 @@ fn keys_come_out_of_json_values_or_before_a_separator() {
         .input("{\"user\":{\"id\":7}}\n{\"user\":{\"id\":\"u\"}}\n{}\nnot json\n")
         .run()
         .ends(1)
-        .says(&["stdin:4:1: "]);
+        .says(&["stdin:4:2: "]);
     let records = place.records("orders");
     assert_eq!(each(&records, "key"), [&json!("7"), &json!("u"), &Value::Null]);
     assert_eq!(records[0]["value"], json!({"user":{"id":7}}));
