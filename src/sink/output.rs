@@ -1,7 +1,7 @@
 //! Records on stdout: formatted here, written on a thread of its own, never twice buffered.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::pipeline::pump::Sink;
 use crate::record::{PayloadMode, Record, Template, encode};
 use crate::ui::pretty::Pretty;
+use crate::ui::sanitize::sanitize_into;
 
 /// A chunk is handed to the writer when it holds so much.
 const CHUNK: usize = 512 * 1024;
@@ -48,6 +49,8 @@ impl Format {
 /// A sink that writes each record as `format` says.
 pub struct Output {
     format: Format,
+    /// On a terminal nothing that came from a record may drive it, whatever the format.
+    sanitizes: bool,
     chunk: Vec<u8>,
     writer: Writer,
     /// Watched for its reader going away.
@@ -59,6 +62,7 @@ impl Output {
     pub fn stdout(format: Format) -> io::Result<Self> {
         let file = stdout()?;
         Ok(Self {
+            sanitizes: file.is_terminal() && !matches!(format, Format::Pretty(_)),
             format,
             chunk: Vec::new(),
             writer: Writer::start(file.try_clone()?)?,
@@ -70,7 +74,12 @@ impl Output {
     pub fn format(&mut self, record: &Record<'_>) -> Vec<u8> {
         let mut text = Vec::new();
         self.format.write(record, &mut text);
-        text
+        if !self.sanitizes {
+            return text;
+        }
+        let mut clean = Vec::new();
+        sanitize_into(&text, &mut clean);
+        clean
     }
 
     /// Writes what [`Output::format`] made.
@@ -90,6 +99,10 @@ impl Output {
 
 impl Sink for Output {
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        if self.sanitizes {
+            let text = self.format(record);
+            return self.write_formatted(&text);
+        }
         self.format.write(record, &mut self.chunk);
         self.hand_over_from(CHUNK)
     }
