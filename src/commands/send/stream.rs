@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         first_line_decides: !matches!(kind, Kind::Lines | Kind::Whole),
         longest_line,
     };
-    let outlet = Talk::new(args, context.ui)?;
+    let outlet = Talk::new(args, context.ui, manner.first_line_decides)?;
     let ledger = Ledger::new(
         args.topic.clone(),
         failed,
@@ -347,6 +347,9 @@ struct Talk {
     buffer: Vec<u8>,
     broken: Option<io::Error>,
     run: Option<Run>,
+    first_line_decides: bool,
+    is_first: bool,
+    all_is_said: bool,
 }
 
 struct Run {
@@ -357,7 +360,7 @@ struct Run {
 }
 
 impl Talk {
-    fn new(args: &Args, ui: Ui) -> Result<Self, CommandError> {
+    fn new(args: &Args, ui: Ui, first_line_decides: bool) -> Result<Self, CommandError> {
         let receipts = args
             .delivery
             .receipts
@@ -372,6 +375,9 @@ impl Talk {
             buffer: Vec::new(),
             broken: None,
             run: None,
+            first_line_decides,
+            is_first: true,
+            all_is_said: false,
         })
     }
 
@@ -411,9 +417,15 @@ impl Outlet for Talk {
             // Writing to memory does not fail.
             let _ = receipt.write(&mut self.buffer);
         }
+        let is_first = std::mem::replace(&mut self.is_first, false);
         let Some(failure) = failure else {
             return;
         };
+        // The error that ends the run says it, and why nothing else was sent.
+        self.all_is_said |= is_first && self.first_line_decides && failure.column.is_some();
+        if self.all_is_said {
+            return;
+        }
         let line = receipt.line.unwrap_or_default();
         if let Some(run) = &mut self.run
             && run.last + 1 == line
