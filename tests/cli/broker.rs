@@ -8,12 +8,17 @@ use crate::support::Place;
 #[test]
 fn its_address_is_one_line_of_json_and_a_signal_ends_it() {
     let place = Place::at("127.0.0.1:1");
-    let mut broker = place.kpipe(&["broker", "--topic", "a:2:1", "--nodes", "2"]).start();
+    let mut broker = place
+        .kpipe(&["broker", "--topic", "a:2:1", "--nodes", "2"])
+        .start();
     let address: Value = serde_json::from_str(&broker.line()).unwrap();
     let brokers = address["brokers"].as_str().unwrap().to_owned();
     assert_eq!(brokers.split(',').count(), 2, "{brokers}");
     // A flag beats the environment, which names a closed port here.
-    place.kpipe(&["send", "a", "v", "-p", "1", "-b", &brokers]).run().ends(0);
+    place
+        .kpipe(&["send", "a", "v", "-p", "1", "-b", &brokers])
+        .run()
+        .ends(0);
     place
         .kpipe(&["send", "a", "v", "-p", "2", "-b", &brokers])
         .run()
@@ -27,8 +32,14 @@ fn its_address_is_one_line_of_json_and_a_signal_ends_it() {
 #[test]
 fn a_topic_has_three_partitions_unless_told() {
     let place = Place::with(&["orders"]);
-    place.kpipe(&["send", "orders", "v", "-p", "2"]).run().ends(0);
-    place.kpipe(&["send", "orders", "v", "-p", "3"]).run().ends(2);
+    place
+        .kpipe(&["send", "orders", "v", "-p", "2"])
+        .run()
+        .ends(0);
+    place
+        .kpipe(&["send", "orders", "v", "-p", "3"])
+        .run()
+        .ends(2);
 }
 
 #[test]
@@ -44,10 +55,22 @@ fn its_command_knows_the_address_and_its_status_is_handed_on() {
         .ends(7)
         .prints("hello\n")
         .errors("");
-    place.kpipe(&["broker", "--", "true"]).run().ends(0).prints("").errors("");
+    place
+        .kpipe(&["broker", "--", "true"])
+        .run()
+        .ends(0)
+        .prints("")
+        .errors("");
     // Also what is none of our own statuses, and what is.
-    place.kpipe(&["broker", "--", "bash", "-c", "exit 255"]).run().ends(255);
-    place.kpipe(&["broker", "--", "bash", "-c", "exit 2"]).run().ends(2).errors("");
+    place
+        .kpipe(&["broker", "--", "bash", "-c", "exit 255"])
+        .run()
+        .ends(255);
+    place
+        .kpipe(&["broker", "--", "bash", "-c", "exit 2"])
+        .run()
+        .ends(2)
+        .errors("");
 }
 
 #[test]
@@ -104,20 +127,31 @@ fn a_command_that_cannot_run_is_wrong_usage() {
 fn topics_that_cannot_be_are_wrong_usage() {
     let place = Place::at("127.0.0.1:1");
     for topic in ["", "a:0", "a:x", "a:1:1:1", "a/b"] {
-        place.kpipe(&["broker", "--topic", topic, "--", "true"]).run().ends(2);
+        place
+            .kpipe(&["broker", "--topic", topic, "--", "true"])
+            .run()
+            .ends(2);
     }
     // More copies than brokers.
     place
         .kpipe(&["broker", "--topic", "a:1:3", "--", "true"])
         .run()
         .hides(&["panicked"]);
-    place.kpipe(&["broker", "--nodes", "0", "--", "true"]).run().ends(2);
+    place
+        .kpipe(&["broker", "--nodes", "0", "--", "true"])
+        .run()
+        .ends(2);
 }
 
 #[test]
 fn its_help_says_what_it_cannot_do() {
     let place = Place::at("127.0.0.1:1");
-    let help = place.kpipe(&["broker", "--help"]).run().ends(0).errors("").out();
+    let help = place
+        .kpipe(&["broker", "--help"])
+        .run()
+        .ends(0)
+        .errors("")
+        .out();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for limit in [
         "in memory, about 5 MiB a partition",

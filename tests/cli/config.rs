@@ -9,7 +9,12 @@ fn shown(invocation: Invocation) -> BTreeMap<String, (String, String)> {
     let rows = invocation.run().ends(0).errors("").json();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     rows.iter()
-        .map(|row| (text(&row["property"]), (text(&row["value"]), text(&row["origin"]))))
+        .map(|row| {
+            (
+                text(&row["property"]),
+                (text(&row["value"]), text(&row["origin"])),
+            )
+        })
         .collect()
 }
 
@@ -39,20 +44,35 @@ fn what_was_typed_beats_what_was_inherited() {
     let show = ["config", "show"];
     let file = ["config", "show", "-F", "file.conf"];
     let profile = ["config", "show", "-C", "prod"];
-    let all = ["config", "show", "-C", "prod", "-F", "file.conf", "-b", "typed:9092"];
+    let all = [
+        "config",
+        "show",
+        "-C",
+        "prod",
+        "-F",
+        "file.conf",
+        "-b",
+        "typed:9092",
+    ];
     let both = ["config", "show", "-C", "prod", "-F", "file.conf"];
     let config = place.path("config/kpipe/config.toml");
     let config = config.display();
-    assert_eq!(brokers(place.kpipe(&all)), "typed:9092 from -b");
+    assert_eq!(brokers(place.kpipe(&all)), "typed:9092 from --brokers");
     assert_eq!(brokers(place.kpipe(&both)), "file:9092 from file.conf:1");
     assert_eq!(brokers(place.kpipe(&file)), "file:9092 from file.conf:1");
     assert_eq!(
         brokers(place.kpipe(&profile)),
         format!("profile-prod:9092 from profile prod in {config}")
     );
-    assert_eq!(brokers(place.kpipe(&show)), "environment:9092 from KPIPE_BROKERS");
+    assert_eq!(
+        brokers(place.kpipe(&show)),
+        "environment:9092 from KPIPE_BROKERS"
+    );
     let kafka = |place: &Place| {
-        place.kpipe(&show).without_env("KPIPE_BROKERS").env("KAFKA_BROKERS", "kafka:9092")
+        place
+            .kpipe(&show)
+            .without_env("KPIPE_BROKERS")
+            .env("KAFKA_BROKERS", "kafka:9092")
     };
     assert_eq!(brokers(kafka(&place)), "kafka:9092 from KAFKA_BROKERS");
     assert_eq!(
@@ -72,7 +92,10 @@ fn a_default_profile_does_not_lend_its_credentials_to_other_brokers() {
     place.write("config/kpipe/config.toml", PROFILES);
     let rows = shown(place.kpipe(&["config", "show"]));
     assert!(!rows.contains_key("sasl.password"), "{rows:?}");
-    assert_ne!(rows.get("client.id").map(|row| row.0.as_str()), Some("from-dev"));
+    assert_ne!(
+        rows.get("client.id").map(|row| row.0.as_str()),
+        Some("from-dev")
+    );
 }
 
 #[test]
@@ -84,7 +107,9 @@ fn secrets_are_masked() {
         .write("file.conf", "sasl.password=hunter2\nsasl.username=alice\n");
     for invocation in [
         place.kpipe(&["config", "show", "-F", "file.conf"]),
-        place.kpipe(&["config", "show"]).env("KPIPE_X_SASL_PASSWORD", "hunter2"),
+        place
+            .kpipe(&["config", "show"])
+            .env("KPIPE_X_SASL_PASSWORD", "hunter2"),
         place.kpipe(&["config", "show", "-C", "dev"]),
         place.kpipe(&["config", "show", "--output", "table", "-C", "dev"]),
     ] {
@@ -101,8 +126,15 @@ fn secrets_are_masked() {
 #[test]
 fn a_property_of_the_environment_reaches_the_client() {
     let place = Place::with(&["orders:1"]);
-    let rows = shown(place.kpipe(&["config", "show"]).env("KPIPE_X_CLIENT_ID", "me"));
-    assert_eq!(rows["client.id"], ("me".to_owned(), "KPIPE_X_CLIENT_ID".to_owned()));
+    let rows = shown(
+        place
+            .kpipe(&["config", "show"])
+            .env("KPIPE_X_CLIENT_ID", "me"),
+    );
+    assert_eq!(
+        rows["client.id"],
+        ("me".to_owned(), "KPIPE_X_CLIENT_ID".to_owned())
+    );
     place
         .kpipe(&["tail", "orders", "-e"])
         .env("KPIPE_X_FETCH_MIN_BYTES", "none")

@@ -9,7 +9,12 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("record-line", include_str!("../../docs/record-line.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
     ] {
-        place.kpipe(&["help", topic]).run().ends(0).prints(page).errors("");
+        place
+            .kpipe(&["help", topic])
+            .run()
+            .ends(0)
+            .prints(page)
+            .errors("");
     }
     place
         .kpipe(&["help", "nonesuch"])
@@ -25,7 +30,8 @@ fn the_overview_names_every_command() {
     let flag = place.kpipe(&["--help"]).run().ends(0).errors("").out();
     for command in ["send", "tail", "broker", "config", "help"] {
         assert!(
-            flag.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
+            flag.lines()
+                .any(|line| line.trim_start().starts_with(&format!("{command} "))),
             "{command}: {flag}"
         );
     }
@@ -38,10 +44,21 @@ fn the_overview_names_every_command() {
 fn every_command_has_help_with_examples_that_begin_with_its_name() {
     let place = Place::at("127.0.0.1:1");
     for command in ["send", "tail"] {
-        let help = place.kpipe(&[command, "--help"]).run().ends(0).errors("").out();
+        let help = place
+            .kpipe(&[command, "--help"])
+            .run()
+            .ends(0)
+            .errors("")
+            .out();
         assert!(help.contains("Examples:"), "{help}");
-        assert!(help.contains(&format!("\n  kpipe {command} orders")), "{help}");
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(
+            help.contains(&format!("\n  kpipe {command} orders")),
+            "{help}"
+        );
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
     }
 }
 
@@ -59,6 +76,14 @@ fn the_version_is_the_packages() {
 #[test]
 fn a_reader_of_help_may_go_away() {
     let place = Place::at("127.0.0.1:1");
-    place.bash("kpipe send --help | true").run().ends(0).errors("");
-    place.bash("kpipe help record-line | true").run().ends(0).errors("");
+    place
+        .bash("kpipe send --help | true")
+        .run()
+        .ends(0)
+        .errors("");
+    place
+        .bash("kpipe help record-line | true")
+        .run()
+        .ends(0)
+        .errors("");
 }

@@ -49,7 +49,11 @@ fn only(word: &str, allowed: &[&str]) {
         .collect();
     assert!(strays.is_empty(), "{word} is named in {strays:?}");
     // A search that finds nothing where something must be would pass for ever.
-    assert_eq!(naming.is_empty(), allowed.is_empty(), "{word} is not named anywhere");
+    assert_eq!(
+        naming.is_empty(),
+        allowed.is_empty(),
+        "{word} is not named anywhere"
+    );
 }
 
 #[test]
@@ -59,7 +63,10 @@ fn rdkafka_is_named_in_kafka_alone() {
 
 #[test]
 fn clap_is_named_where_arguments_are() {
-    only("clap", &["src/cli.rs", "src/commands/", "src/lib.rs", "src/ui/"]);
+    only(
+        "clap",
+        &["src/cli.rs", "src/commands/", "src/lib.rs", "src/ui/"],
+    );
 }
 
 #[test]

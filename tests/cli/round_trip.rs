@@ -1,5 +1,8 @@
 //! `kpipe tail a -e | kpipe send b` makes b an exact copy of a, as an independent client sees it.
-#![allow(unsafe_code, reason = "the crate cannot carry header names that are not UTF-8")]
+#![allow(
+    unsafe_code,
+    reason = "the crate cannot carry header names that are not UTF-8"
+)]
 
 use std::ffi::CStr;
 use std::ptr;
@@ -39,11 +42,34 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
         ".{0,20}".prop_map(String::into_bytes),
         // JSON that is embedded, and text that only looks like it.
         text(&[
-            r#"{"id":7,"total":1.50,"id":8}"#, "{}", "[]", "[1e400, -0, \"\\ud800\"]",
-            " {\"a\":1}", "{\"a\":1} ", "{\"a\":\n1}", "{\"a\":\r1}", "\u{feff}{}", "{\"a\":1}{}",
-            "{\"a\"", "{\"a\":1}\n", "[\u{2028}]", "{\"\u{7f}\u{9b}\":\"\u{202e}\"}",
+            r#"{"id":7,"total":1.50,"id":8}"#,
+            "{}",
+            "[]",
+            "[1e400, -0, \"\\ud800\"]",
+            " {\"a\":1}",
+            "{\"a\":1} ",
+            "{\"a\":\n1}",
+            "{\"a\":\r1}",
+            "\u{feff}{}",
+            "{\"a\":1}{}",
+            "{\"a\"",
+            "{\"a\":1}\n",
+            "[\u{2028}]",
+            "{\"\u{7f}\u{9b}\":\"\u{202e}\"}",
         ]),
-        text(&["42", "null", "true", "\"hi\"", "\"", "\\", "\0", "\u{1b}[31m", "1.50", " ", "\r\n"]),
+        text(&[
+            "42",
+            "null",
+            "true",
+            "\"hi\"",
+            "\"",
+            "\\",
+            "\0",
+            "\u{1b}[31m",
+            "1.50",
+            " ",
+            "\r\n"
+        ]),
         // The framing of a schema registry, also where it happens to be UTF-8.
         vec(any::<u8>(), 4..12).prop_map(|rest| [&[0], &rest[..]].concat()),
         vec(0_u8..128, 4..12).prop_map(|rest| [&[0], &rest[..]].concat()),
@@ -89,9 +115,9 @@ fn produce(brokers: &str, topic: &str, records: &[Original]) {
             .cast_mut()
             .cast::<bindings::rd_kafka_headers_t>();
         for (name, value) in &record.headers {
-            let (bytes, length) = value.as_ref().map_or((ptr::null(), 0), |value| {
-                (value.as_ptr(), value.len())
-            });
+            let (bytes, length) = value
+                .as_ref()
+                .map_or((ptr::null(), 0), |value| (value.as_ptr(), value.len()));
             // SAFETY: the list lives until the record is sent, and both parts are copied.
             let error = unsafe {
                 bindings::rd_kafka_header_add(
@@ -102,7 +128,10 @@ fn produce(brokers: &str, topic: &str, records: &[Original]) {
                     isize::try_from(length).unwrap(),
                 )
             };
-            assert_eq!(error, bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR);
+            assert_eq!(
+                error,
+                bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+            );
         }
         let mut produced = BaseRecord::<[u8], [u8]>::to(topic)
             .partition(record.partition)
@@ -126,20 +155,31 @@ fn consume(brokers: &str, topic: &str, count: usize) -> Vec<Original> {
         .unwrap();
     let mut partitions = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
-        partitions.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        partitions
+            .add_partition_offset(topic, partition, Offset::Beginning)
+            .unwrap();
     }
     consumer.assign(&partitions).unwrap();
     let deadline = Instant::now() + DEADLINE;
     let mut records = Vec::new();
     while records.len() < count {
-        assert!(Instant::now() < deadline, "{} of {count} records", records.len());
+        assert!(
+            Instant::now() < deadline,
+            "{} of {count} records",
+            records.len()
+        );
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
             records.push(read(&message.unwrap()));
         }
     }
     // None too many: the ends are where the count says.
     let ends: i64 = (0..PARTITIONS)
-        .map(|partition| consumer.fetch_watermarks(topic, partition, DEADLINE).unwrap().1)
+        .map(|partition| {
+            consumer
+                .fetch_watermarks(topic, partition, DEADLINE)
+                .unwrap()
+                .1
+        })
         .sum();
     assert_eq!(ends, i64::try_from(count).unwrap());
     records.sort_by_key(|record| record.partition);
@@ -161,7 +201,10 @@ fn read(message: &BorrowedMessage<'_>) -> Original {
                     &raw mut value,
                     &raw mut length,
                 );
-                assert_eq!(error, bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR);
+                assert_eq!(
+                    error,
+                    bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+                );
                 let name = CStr::from_ptr(name).to_bytes().to_vec();
                 let value = (!value.is_null())
                     .then(|| std::slice::from_raw_parts(value.cast::<u8>(), length).to_vec());

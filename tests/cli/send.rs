@@ -9,8 +9,23 @@ fn one_record_has_what_the_flags_say_and_prints_its_receipt() {
     let place = Place::with(&["orders:3"]);
     let receipt = place
         .kpipe(&[
-            "send", "orders", r#"{"id":7}"#, "-k", "u-17", "-H", "a=1", "-H", "a=x=y", "-H",
-            "none", "-H", "empty=", "-p", "2", "--timestamp", "2025-11-20T10:00:00.123Z",
+            "send",
+            "orders",
+            r#"{"id":7}"#,
+            "-k",
+            "u-17",
+            "-H",
+            "a=1",
+            "-H",
+            "a=x=y",
+            "-H",
+            "none",
+            "-H",
+            "empty=",
+            "-p",
+            "2",
+            "--timestamp",
+            "2025-11-20T10:00:00.123Z",
         ])
         .run()
         .ends(0)
@@ -37,8 +52,16 @@ fn one_record_has_what_the_flags_say_and_prints_its_receipt() {
 #[test]
 fn a_tombstone_is_null_and_an_empty_value_is_not() {
     let place = Place::with(&["orders:1"]);
-    place.kpipe(&["send", "orders", "--tombstone", "-k", "k"]).run().ends(0).errors("");
-    place.kpipe(&["send", "orders", "", "-k", ""]).run().ends(0).errors("");
+    place
+        .kpipe(&["send", "orders", "--tombstone", "-k", "k"])
+        .run()
+        .ends(0)
+        .errors("");
+    place
+        .kpipe(&["send", "orders", "", "-k", ""])
+        .run()
+        .ends(0)
+        .errors("");
     let records = place.records("orders");
     assert_eq!(each(&records, "value"), [&Value::Null, &json!("")]);
     assert_eq!(each(&records, "key"), [&json!("k"), &json!("")]);
@@ -56,7 +79,11 @@ fn the_key_decides_the_partition_as_in_java() {
     let place = Place::with(&["orders:3"]);
     // murmur2 of Kafka's own tests, `UtilsTest.testMurmur2`: "21" -973932308, "foobar" -790332482.
     for (key, hash) in [("21", -973_932_308_i32), ("foobar", -790_332_482)] {
-        let receipt = place.kpipe(&["send", "orders", "v", "-k", key]).run().ends(0).json();
+        let receipt = place
+            .kpipe(&["send", "orders", "v", "-k", key])
+            .run()
+            .ends(0)
+            .json();
         assert_eq!(receipt[0]["partition"], (hash & 0x7fff_ffff) % 3, "{key}");
     }
 }
@@ -64,7 +91,11 @@ fn the_key_decides_the_partition_as_in_java() {
 #[test]
 fn quietly_a_record_is_sent_with_its_receipt_alone() {
     let place = Place::with(&["orders:1"]);
-    let sent = place.kpipe(&["send", "orders", "v", "-q"]).run().ends(0).errors("");
+    let sent = place
+        .kpipe(&["send", "orders", "v", "-q"])
+        .run()
+        .ends(0)
+        .errors("");
     assert_eq!(sent.json().len(), 1);
     place
         .kpipe(&["send", "orders", "v", "--receipts", "none"])
@@ -96,7 +127,10 @@ fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
             .run()
             .ends(1)
             .prints("")
-            .says(&["error: topic `nonesuch` does not exist", "kpipe topic create nonesuch"])
+            .says(&[
+                "error: topic `nonesuch` does not exist",
+                "kpipe topic create nonesuch",
+            ])
             .says_one_block();
     }
     // The line of a stream names it: this line fails, and the rest goes on.
@@ -105,7 +139,10 @@ fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
         .input("{\"topic\":\"nonesuch\",\"value\":\"v\"}\n{\"topic\":\"orders\",\"value\":\"w\"}\n")
         .run()
         .ends(1)
-        .says(&["stdin:1: topic `nonesuch` does not exist", "1 sent, 1 failed"]);
+        .says(&[
+            "stdin:1: topic `nonesuch` does not exist",
+            "1 sent, 1 failed",
+        ]);
     assert_eq!(place.values("orders"), "w\n");
     place.kpipe(&["tail", "nonesuch", "-e"]).run().ends(1);
     place.kpipe(&["tail", "^none", "-e"]).run().ends(1);
@@ -169,16 +206,30 @@ fn lines_name_their_topics_unless_the_command_line_does() {
 #[test]
 fn the_summary_counts_and_has_latencies_and_quiet_leaves_it_out() {
     let place = Place::with(&["orders:1"]);
-    let sent = place.kpipe(&["send", "orders"]).input("{\"value\":1}\n").run().ends(0);
+    let sent = place
+        .kpipe(&["send", "orders"])
+        .input("{\"value\":1}\n")
+        .run()
+        .ends(0);
     let shape = regex::Regex::new(
         r"^1 sent, 0 failed, \d+\.\d s, .+/s, ack p50 \d+ ms p99 \d+ ms max \d+ ms\n$",
     )
     .unwrap();
     assert!(shape.is_match(sent.stderr()), "{}", sent.stderr());
     let quiet = ["send", "orders", "-q"];
-    place.kpipe(&quiet).input("{\"value\":1}\n").run().ends(0).errors("").prints("");
+    place
+        .kpipe(&quiet)
+        .input("{\"value\":1}\n")
+        .run()
+        .ends(0)
+        .errors("")
+        .prints("");
     let nothing = place.kpipe(&["send", "orders"]).run().ends(0);
-    assert!(nothing.stderr().starts_with("0 sent, 0 failed"), "{}", nothing.stderr());
+    assert!(
+        nothing.stderr().starts_with("0 sent, 0 failed"),
+        "{}",
+        nothing.stderr()
+    );
 }
 
 #[test]
@@ -193,7 +244,10 @@ fn receipts_tell_the_line_the_place_and_the_reason() {
         .json();
     assert_eq!(each(&all, "line"), [&json!(1), &json!(2), &json!(3)]);
     assert_eq!(each(&all, "offset"), [&json!(0), &Value::Null, &json!(1)]);
-    assert_eq!(each(&all, "persisted"), [&Value::Null, &json!("no"), &Value::Null]);
+    assert_eq!(
+        each(&all, "persisted"),
+        [&Value::Null, &json!("no"), &Value::Null]
+    );
     assert_eq!(all[1]["error"]["code"], "MALFORMED");
     let failed = place
         .kpipe(&["send", "orders", "--receipts", "failed"])
@@ -213,15 +267,27 @@ fn receipts_tell_the_line_the_place_and_the_reason() {
 #[test]
 fn receipts_name_the_file() {
     let place = Place::with(&["orders:1"]);
-    place.write("a.jsonl", "{\"value\":1}").write("b.jsonl", "{\"value\":2}\n");
+    place
+        .write("a.jsonl", "{\"value\":1}")
+        .write("b.jsonl", "{\"value\":2}\n");
     let receipts = place
         .kpipe(&[
-            "send", "orders", "--file", "a.jsonl", "--file", "b.jsonl", "--receipts", "all",
+            "send",
+            "orders",
+            "--file",
+            "a.jsonl",
+            "--file",
+            "b.jsonl",
+            "--receipts",
+            "all",
         ])
         .run()
         .ends(0)
         .json();
-    assert_eq!(each(&receipts, "file"), [&json!("a.jsonl"), &json!("b.jsonl")]);
+    assert_eq!(
+        each(&receipts, "file"),
+        [&json!("a.jsonl"), &json!("b.jsonl")]
+    );
     assert_eq!(each(&receipts, "line"), [&json!(1), &json!(1)]);
     assert_eq!(place.values("orders"), "1\n2\n");
 }
@@ -229,14 +295,22 @@ fn receipts_name_the_file() {
 #[test]
 fn files_and_stdin_are_read_in_the_order_given() {
     let place = Place::with(&["orders:1"]);
-    place.write("a", "{\"value\":\"a\"}\n").write("b", "{\"value\":\"b\"}\n");
     place
-        .kpipe(&["send", "orders", "--file", "b", "--file", "-", "--file", "a"])
+        .write("a", "{\"value\":\"a\"}\n")
+        .write("b", "{\"value\":\"b\"}\n");
+    place
+        .kpipe(&[
+            "send", "orders", "--file", "b", "--file", "-", "--file", "a",
+        ])
         .input("{\"value\":\"stdin\"}\n")
         .run()
         .ends(0);
     assert_eq!(place.values("orders"), "b\nstdin\na\n");
-    place.kpipe(&["send", "orders", "-"]).input("{\"value\":\"dash\"}\n").run().ends(0);
+    place
+        .kpipe(&["send", "orders", "-"])
+        .input("{\"value\":\"dash\"}\n")
+        .run()
+        .ends(0);
     assert_eq!(place.values("orders"), "b\nstdin\na\ndash\n");
     place
         .kpipe(&["send", "orders", "--file", "missing"])
@@ -274,7 +348,11 @@ fn every_level_of_acknowledgement_is_counted() {
             .says(&["2 sent, 0 failed"]);
     }
     // Without an answer nobody knows the offset, and the receipt does not make one up.
-    let receipt = place.kpipe(&["send", "orders", "v", "--acks", "0"]).run().ends(0).json();
+    let receipt = place
+        .kpipe(&["send", "orders", "v", "--acks", "0"])
+        .run()
+        .ends(0)
+        .json();
     assert_eq!(receipt[0]["offset"], Value::Null);
 }
 

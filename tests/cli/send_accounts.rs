@@ -26,10 +26,15 @@ fn failed_lines_are_kept_byte_for_byte_with_their_reasons() {
         " { \"vlaue\" : \"b\" }\r\n{\"key\":1}\n"
     );
     let why = String::from_utf8(place.read("left.why")).unwrap();
-    let why: Vec<serde_json::Value> =
-        why.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let why: Vec<serde_json::Value> = why
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(each(&why, "line"), [&json!(2), &json!(4)]);
-    assert!(why.iter().all(|reason| reason["error"]["code"] == "MALFORMED"));
+    assert!(
+        why.iter()
+            .all(|reason| reason["error"]["code"] == "MALFORMED")
+    );
 }
 
 #[test]
@@ -49,8 +54,15 @@ fn sending_the_failed_file_completes_the_job() {
     let place = Place::with(&["orders:1"]);
     // The second line's topic is not there yet, in the words of this run.
     let lines = "{\"topic\":\"orders\",\"value\":\"a\"}\n{\"topic\":\"late\",\"value\":\"b\"}\n{\"topic\":\"orders\",\"value\":\"c\"}\n";
-    place.kpipe(&["send", "--failed", "left"]).input(lines).run().ends(1);
-    assert_eq!(place.read("left"), b"{\"topic\":\"late\",\"value\":\"b\"}\n");
+    place
+        .kpipe(&["send", "--failed", "left"])
+        .input(lines)
+        .run()
+        .ends(1);
+    assert_eq!(
+        place.read("left"),
+        b"{\"topic\":\"late\",\"value\":\"b\"}\n"
+    );
     place
         .kpipe(&["send", "orders", "--file", "left", "--failed", "left2"])
         .run()
@@ -63,7 +75,11 @@ fn sending_the_failed_file_completes_the_job() {
 fn what_an_earlier_run_left_stays() {
     let place = Place::with(&["orders:1"]);
     place.write("left", "old, no line end");
-    place.kpipe(&["send", "orders", "--failed", "left"]).input(MIXED).run().ends(1);
+    place
+        .kpipe(&["send", "orders", "--failed", "left"])
+        .input(MIXED)
+        .run()
+        .ends(1);
     assert_eq!(
         String::from_utf8(place.read("left")).unwrap(),
         "old, no line end\n { \"vlaue\" : \"b\" }\r\n{\"key\":1}\n"
@@ -97,7 +113,15 @@ fn what_the_broker_refuses_is_failed_and_kept() {
         &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD; 10],
     );
     let failed = place
-        .kpipe(&["send", "orders", "--lines", "--failed", "left", "--receipts", "failed"])
+        .kpipe(&[
+            "send",
+            "orders",
+            "--lines",
+            "--failed",
+            "left",
+            "--receipts",
+            "failed",
+        ])
         .input("a\nb\n")
         .run()
         .ends(1)
@@ -107,7 +131,9 @@ fn what_the_broker_refuses_is_failed_and_kept() {
     assert_eq!(place.read("left"), b"a\nb\n");
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
     place
-        .kpipe(&["send", "orders", "--lines", "--file", "left", "--failed", "left2"])
+        .kpipe(&[
+            "send", "orders", "--lines", "--file", "left", "--failed", "left2",
+        ])
         .run()
         .ends(0);
     assert_eq!(place.values("orders"), "a\nb\n");
@@ -138,12 +164,24 @@ fn an_interrupted_run_accounts_for_every_line() {
     place.write("lines", &lines);
     let send = place
         .kpipe(&[
-            "send", "orders", "--lines", "--file", "lines", "--rate", "50/s", "--failed", "left",
-            "--receipts", "all",
+            "send",
+            "orders",
+            "--lines",
+            "--file",
+            "lines",
+            "--rate",
+            "50/s",
+            "--failed",
+            "left",
+            "--receipts",
+            "all",
         ])
         .start();
     // It is in the middle once a reader sees the first.
-    let seen = place.kpipe(&["tail", "orders", "-n", "1", "--values"]).run().ends(0);
+    let seen = place
+        .kpipe(&["tail", "orders", "-n", "1", "--values"])
+        .run()
+        .ends(0);
     assert_eq!(seen.bytes(), b"line 0\n");
     send.signal(Signal::TERM);
     let ended = send.ended().dies_of(Signal::TERM);
@@ -153,7 +191,9 @@ fn an_interrupted_run_accounts_for_every_line() {
     assert_eq!(sent + &left, lines);
     let receipts = ended.json();
     assert_eq!(receipts.len(), 1000);
-    let failed = receipts.iter().filter(|receipt| receipt["error"].is_object());
+    let failed = receipts
+        .iter()
+        .filter(|receipt| receipt["error"].is_object());
     assert_eq!(failed.count(), left.lines().count());
 }
 
@@ -178,7 +218,10 @@ fn a_transaction_with_a_bad_line_fails_whole_and_every_line_is_kept() {
         .run()
         .ends(1)
         .says(&["stdin:2:4: ", "0 sent, 4 failed"]);
-    assert_eq!(String::from_utf8(place.read("left")).unwrap(), format!("{MIXED}\n"));
+    assert_eq!(
+        String::from_utf8(place.read("left")).unwrap(),
+        format!("{MIXED}\n")
+    );
 }
 
 #[test]
@@ -188,18 +231,36 @@ fn an_interrupted_transaction_fails_whole_and_every_line_is_kept() {
     place.write("lines", &lines);
     let send = place
         .kpipe(&[
-            "send", "orders", "--lines", "--file", "lines", "--rate", "50/s", "--failed", "left",
+            "send",
+            "orders",
+            "--lines",
+            "--file",
+            "lines",
+            "--rate",
+            "50/s",
+            "--failed",
+            "left",
             "--transaction",
         ])
         .start();
     // It is in the middle once a reader of uncommitted records sees the first.
     let seen = place
-        .kpipe(&["tail", "orders", "-n", "1", "--values", "-X", "isolation.level=read_uncommitted"])
+        .kpipe(&[
+            "tail",
+            "orders",
+            "-n",
+            "1",
+            "--values",
+            "-X",
+            "isolation.level=read_uncommitted",
+        ])
         .run()
         .ends(0);
     assert_eq!(seen.bytes(), b"line 0\n");
     send.signal(Signal::TERM);
-    send.ended().dies_of(Signal::TERM).says(&["0 sent, 1000 failed"]);
+    send.ended()
+        .dies_of(Signal::TERM)
+        .says(&["0 sent, 1000 failed"]);
     assert!(place.read("left") == lines.as_bytes());
 }
 

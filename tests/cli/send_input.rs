@@ -14,7 +14,10 @@ fn a_first_line_that_is_no_record_line_sends_nothing() {
         .run()
         .ends(2)
         .prints("")
-        .says(&["error: stdin:1:1: not a record line: ", "hint: kpipe send orders --lines"]);
+        .says(&[
+            "error: stdin:1:1: not a record line: ",
+            "hint: kpipe send orders --lines",
+        ]);
     assert_eq!(place.values("orders"), "");
 }
 
@@ -59,22 +62,24 @@ fn strict_sends_nothing_when_one_line_is_bad() {
         (&["send", "orders", "--strict"][..], "stdin"),
         (&["send", "orders", "--strict", "--file", "lines"], "lines"),
     ] {
-        place
-            .kpipe(arguments)
-            .input(lines)
-            .run()
-            .ends(2)
-            .says(&[
-                &format!("error: {name}:2:"),
-                &format!("error: {name}:4:1: not a record line"),
-                "error: nothing was sent: 2 lines are bad",
-            ]);
+        place.kpipe(arguments).input(lines).run().ends(2).says(&[
+            &format!("error: {name}:2:"),
+            &format!("error: {name}:4:1: not a record line"),
+            "error: nothing was sent: 2 lines are bad",
+        ]);
     }
     assert_eq!(place.values("orders"), "");
     let good = "{\"value\":\"a\"}\n{\"value\":\"b\"}\n";
     place.write("good", good);
-    place.kpipe(&["send", "orders", "--strict"]).input(good).run().ends(0);
-    place.kpipe(&["send", "orders", "--strict", "--file", "good"]).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "--strict"])
+        .input(good)
+        .run()
+        .ends(0);
+    place
+        .kpipe(&["send", "orders", "--strict", "--file", "good"])
+        .run()
+        .ends(0);
     assert_eq!(place.values("orders"), "a\nb\na\nb\n");
 }
 
@@ -88,14 +93,19 @@ fn an_unknown_field_is_an_error_unless_ignored() {
         .run()
         .ends(1)
         .says(&["stdin:2:14: unknown field `colour`"]);
-    place.kpipe(&["send", "orders", "--ignore-unknown"]).input(lines).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "--ignore-unknown"])
+        .input(lines)
+        .run()
+        .ends(0);
     assert_eq!(place.values("orders"), "a\na\nb\n");
 }
 
 #[test]
 fn an_unknown_partition_ends_the_run_and_says_how_many_were_sent() {
     let place = Place::with(&["orders:2"]);
-    let lines = "{\"value\":\"a\",\"partition\":1}\n{\"value\":\"b\",\"partition\":2}\n{\"value\":\"c\"}\n";
+    let lines =
+        "{\"value\":\"a\",\"partition\":1}\n{\"value\":\"b\",\"partition\":2}\n{\"value\":\"c\"}\n";
     place
         .kpipe(&["send", "orders"])
         .input(lines)
@@ -112,11 +122,19 @@ fn an_unknown_partition_ends_the_run_and_says_how_many_were_sent() {
 fn repartition_ignores_the_partition_and_now_the_timestamp() {
     let place = Place::with(&["orders:3", "wide:3"]);
     let line = r#"{"value":"a","key":"21","partition":17,"timestamp":1000}"#;
-    place.kpipe(&["send", "orders", "--repartition"]).input(line).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "--repartition"])
+        .input(line)
+        .run()
+        .ends(0);
     let records = place.records("orders");
     assert_eq!(records[0]["partition"], (-973_932_308 & 0x7fff_ffff) % 3);
     assert_eq!(records[0]["timestamp"], 1000);
-    place.kpipe(&["send", "wide", "--repartition", "--now"]).input(line).run().ends(0);
+    place
+        .kpipe(&["send", "wide", "--repartition", "--now"])
+        .input(line)
+        .run()
+        .ends(0);
     let now = &place.records("wide")[0]["timestamp"];
     assert!(now.as_i64().unwrap() > 1_700_000_000_000, "{now}");
 }
@@ -130,7 +148,10 @@ fn plain_lines_are_values_with_every_byte_before_the_line_feed() {
         .run()
         .ends(0)
         .says(&["5 sent, 0 failed"]);
-    let values = place.kpipe(&["tail", "orders", "-e", "--values"]).run().ends(0);
+    let values = place
+        .kpipe(&["tail", "orders", "-e", "--values"])
+        .run()
+        .ends(0);
     assert_eq!(values.bytes(), b"a\r\n\nb\0c\n\xff\xfe\nlast\n");
 }
 
@@ -144,7 +165,10 @@ fn keys_come_out_of_json_values_or_before_a_separator() {
         .ends(1)
         .says(&["stdin:4:2: "]);
     let records = place.records("orders");
-    assert_eq!(each(&records, "key"), [&json!("7"), &json!("u"), &Value::Null]);
+    assert_eq!(
+        each(&records, "key"),
+        [&json!("7"), &json!("u"), &Value::Null]
+    );
     assert_eq!(records[0]["value"], json!({"user":{"id":7}}));
     for separator in [":", r"\x3a"] {
         place
@@ -156,7 +180,10 @@ fn keys_come_out_of_json_values_or_before_a_separator() {
     let records = place.records("split");
     for half in records.chunks(3) {
         assert_eq!(each(half, "key"), [&json!("k"), &Value::Null, &json!("")]);
-        assert_eq!(each(half, "value"), [&json!("v:w"), &json!("none"), &json!("")]);
+        assert_eq!(
+            each(half, "value"),
+            [&json!("v:w"), &json!("none"), &json!("")]
+        );
     }
     assert_eq!(records.len(), 6);
     for flag in [["--key-from", "/a"], ["-K", ":"]] {
@@ -186,7 +213,11 @@ fn lines_of_other_tools_are_read_when_named() {
         assert_eq!(record["key"], "k", "{tool}");
         assert_eq!(record["value"], "v", "{tool}");
         assert_eq!(record["timestamp"], 1_763_668_800_123_i64, "{tool}");
-        assert_eq!(record["headers"][0], json!({"key":"a","value":"1"}), "{tool}");
+        assert_eq!(
+            record["headers"][0],
+            json!({"key":"a","value":"1"}),
+            "{tool}"
+        );
     }
     // Not named, they are not guessed, but recognised well enough for a hint.
     place
@@ -202,11 +233,16 @@ fn a_whole_file_is_a_value() {
     let place = Place::with(&["orders:1"]);
     place.write("a", b"one\ntwo\n\xff").write("empty", "");
     place
-        .kpipe(&["send", "orders", "--input", "whole", "--file", "a", "--file", "empty"])
+        .kpipe(&[
+            "send", "orders", "--input", "whole", "--file", "a", "--file", "empty",
+        ])
         .run()
         .ends(0)
         .says(&["2 sent, 0 failed"]);
-    let values = place.kpipe(&["tail", "orders", "-e", "--values"]).run().ends(0);
+    let values = place
+        .kpipe(&["tail", "orders", "-e", "--values"])
+        .run()
+        .ends(0);
     assert_eq!(values.bytes(), b"one\ntwo\n\xff\n\n");
     place
         .kpipe(&["send", "orders", "--input", "whole"])
@@ -220,13 +256,19 @@ fn a_whole_file_is_a_value() {
 fn bytes_that_are_no_text_are_told_by_their_place() {
     let place = Place::with(&["orders:1"]);
     let mut lines = b"{\"value\":\"a\"}\n{\"value\":\"".to_vec();
-    lines.extend_from_slice(b"\xff\"}\n{\"value\":\"\0\"}\n{\"value\":\"crlf\"}\r\n{\"value\":\"last\"}");
+    lines.extend_from_slice(
+        b"\xff\"}\n{\"value\":\"\0\"}\n{\"value\":\"crlf\"}\r\n{\"value\":\"last\"}",
+    );
     place
         .kpipe(&["send", "orders"])
         .input(lines)
         .run()
         .ends(1)
-        .says(&["stdin:2:11: not valid UTF-8", "stdin:3:", "3 sent, 2 failed"]);
+        .says(&[
+            "stdin:2:11: not valid UTF-8",
+            "stdin:3:",
+            "3 sent, 2 failed",
+        ]);
     assert_eq!(place.values("orders"), "a\ncrlf\nlast\n");
 }
 
@@ -243,7 +285,10 @@ fn a_line_too_long_is_told_and_the_next_is_sent() {
         .ends(1)
         .says(&["stdin:2: ", "2 sent, 1 failed"]);
     assert_eq!(place.values("orders"), "before\nafter\n");
-    assert!(place.read("left") == lines[7..lines.len() - 6], "the line is not kept whole");
+    assert!(
+        place.read("left") == lines[7..lines.len() - 6],
+        "the line is not kept whole"
+    );
 }
 
 #[test]

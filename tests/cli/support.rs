@@ -34,7 +34,10 @@ impl Place {
         }
         let mut broker = place.kpipe(&arguments).start();
         let address: Value = serde_json::from_str(&broker.line()).unwrap();
-        address["brokers"].as_str().unwrap().clone_into(&mut place.brokers);
+        address["brokers"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut place.brokers);
         place.broker = Some(broker);
         place
     }
@@ -76,7 +79,8 @@ impl Place {
 
     /// A script for bash, under pipefail, in which `kpipe` is the executable.
     pub(crate) fn bash(&self, script: &str) -> Invocation {
-        self.program("bash").arguments(&["-o", "pipefail", "-c", script])
+        self.program("bash")
+            .arguments(&["-o", "pipefail", "-c", script])
     }
 
     fn program(&self, program: &str) -> Invocation {
@@ -116,7 +120,10 @@ impl Place {
 
     /// The values of a topic that readers of committed records see, one a line.
     pub(crate) fn values(&self, topic: &str) -> String {
-        self.kpipe(&["tail", topic, "-e", "--values"]).run().ends(0).out()
+        self.kpipe(&["tail", topic, "-e", "--values"])
+            .run()
+            .ends(0)
+            .out()
     }
 
     /// The record lines of a topic, as JSON.
@@ -320,7 +327,12 @@ impl Ended {
 
     #[track_caller]
     pub(crate) fn dies_of(self, signal: Signal) -> Self {
-        assert_eq!(self.status.signal(), Some(signal.as_raw()), "{}", self.told());
+        assert_eq!(
+            self.status.signal(),
+            Some(signal.as_raw()),
+            "{}",
+            self.told()
+        );
         self
     }
 
@@ -378,7 +390,8 @@ impl Ended {
         let rest: Vec<&str> = lines
             .skip_while(|line| line.starts_with("  caused by: "))
             .collect();
-        let is_hint = rest.is_empty() || (rest.len() == 2 && rest[0].is_empty() && rest[1].starts_with("hint: "));
+        let is_hint = rest.is_empty()
+            || (rest.len() == 2 && rest[0].is_empty() && rest[1].starts_with("hint: "));
         assert!(is_hint, "{}", self.told());
         self
     }
@@ -398,7 +411,9 @@ impl Ended {
     /// stdout as JSON Lines.
     pub(crate) fn json(&self) -> Vec<Value> {
         let lines = self.stdout.split_inclusive(|byte| *byte == b'\n');
-        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+        lines
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 }
 

@@ -7,13 +7,22 @@ use crate::support::{Place, each};
 /// Ten records in one partition, with values and offsets 0 to 9.
 fn ten() -> Place {
     let place = Place::with(&["orders:1"]);
-    place.send("orders", &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    place.send(
+        "orders",
+        &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    );
     place
 }
 
 fn values(place: &Place, arguments: &[&str]) -> String {
     let arguments = [&["tail", "orders", "--values"], arguments].concat();
-    place.kpipe(&arguments).run().ends(0).errors("").out().replace('\n', " ")
+    place
+        .kpipe(&arguments)
+        .run()
+        .ends(0)
+        .errors("")
+        .out()
+        .replace('\n', " ")
 }
 
 #[test]
@@ -29,7 +38,11 @@ fn offsets_say_where_to_begin_and_end() {
         ("100", ""),
         ("-100", all),
     ] {
-        assert_eq!(values(&place, &["-e", "-o", offset]), expected, "-e -o {offset}");
+        assert_eq!(
+            values(&place, &["-e", "-o", offset]),
+            expected,
+            "-e -o {offset}"
+        );
     }
     for (offset, expected) in [
         ("2:5", "2 3 4 "),
@@ -74,7 +87,9 @@ fn without_a_bound_it_begins_at_the_end_and_follows() {
     place.send("orders", &["last"]);
     assert_eq!(tail.line(), "last\n");
     tail.signal(rustix::process::Signal::TERM);
-    tail.ended().dies_of(rustix::process::Signal::TERM).errors("");
+    tail.ended()
+        .dies_of(rustix::process::Signal::TERM)
+        .errors("");
 }
 
 #[test]
@@ -111,7 +126,10 @@ fn times_are_said_to_be_missing_on_the_built_in_broker() {
         let arguments = [&["tail", "orders", "-e"], arguments].concat();
         // `-e` and `--until` both say where to end.
         let arguments: Vec<_> = if arguments.contains(&"--until") {
-            arguments.into_iter().filter(|argument| *argument != "-e").collect()
+            arguments
+                .into_iter()
+                .filter(|argument| *argument != "-e")
+                .collect()
         } else {
             arguments
         };
@@ -129,7 +147,10 @@ fn times_are_said_to_be_missing_on_the_built_in_broker() {
 fn partitions_are_chosen() {
     let place = Place::with(&["orders:3"]);
     for partition in ["0", "1", "2"] {
-        place.kpipe(&["send", "orders", partition, "-p", partition]).run().ends(0);
+        place
+            .kpipe(&["send", "orders", partition, "-p", partition])
+            .run()
+            .ends(0);
     }
     assert_eq!(values(&place, &["-e", "-p", "1"]), "1 ");
     assert_eq!(values(&place, &["-e", "-p", "2", "-p", "2"]), "2 ");
@@ -146,7 +167,14 @@ fn partitions_are_chosen() {
 fn the_last_records_are_those_of_all_partitions_in_the_order_of_time() {
     let place = Place::with(&["orders:3"]);
     // The offsets of a partition say nothing of the order of times across partitions.
-    for (partition, time) in [("0", "1000"), ("1", "5000"), ("2", "3000"), ("0", "4000"), ("1", "2000"), ("0", "6000")] {
+    for (partition, time) in [
+        ("0", "1000"),
+        ("1", "5000"),
+        ("2", "3000"),
+        ("0", "4000"),
+        ("1", "2000"),
+        ("0", "6000"),
+    ] {
         place
             .kpipe(&["send", "orders", time, "-p", partition])
             .arguments(&["--timestamp", &format!("1970-01-01T00:00:0{}Z", &time[..1])])
@@ -154,29 +182,45 @@ fn the_last_records_are_those_of_all_partitions_in_the_order_of_time() {
             .ends(0);
     }
     assert_eq!(values(&place, &["-l", "3"]), "4000 5000 6000 ");
-    assert_eq!(values(&place, &["-l", "100"]), "1000 2000 3000 4000 5000 6000 ");
+    assert_eq!(
+        values(&place, &["-l", "100"]),
+        "1000 2000 3000 4000 5000 6000 "
+    );
     assert_eq!(values(&place, &["-l", "0"]), "");
-    assert_eq!(values(&place, &["-l", "2", "--grep", "^[125]"]), "2000 5000 ");
+    assert_eq!(
+        values(&place, &["-l", "2", "--grep", "^[125]"]),
+        "2000 5000 "
+    );
     assert_eq!(values(&place, &["-l", "2", "-p", "1"]), "2000 5000 ");
 }
 
 #[test]
 fn after_the_last_records_it_follows_when_asked() {
     let place = ten();
-    let mut tail = place.kpipe(&["tail", "orders", "-l", "2", "--follow", "--values"]).start();
+    let mut tail = place
+        .kpipe(&["tail", "orders", "-l", "2", "--follow", "--values"])
+        .start();
     assert_eq!(tail.line(), "8\n");
     assert_eq!(tail.line(), "9\n");
     place.send("orders", &["10"]);
     assert_eq!(tail.line(), "10\n");
     tail.signal(rustix::process::Signal::INT);
-    tail.ended().dies_of(rustix::process::Signal::INT).errors("");
+    tail.ended()
+        .dies_of(rustix::process::Signal::INT)
+        .errors("");
 }
 
 #[test]
 fn grep_looks_into_keys_values_and_headers() {
     let place = Place::with(&["orders:1"]);
-    place.kpipe(&["send", "orders", "apple", "-k", "red", "-H", "a=sweet"]).run().ends(0);
-    place.kpipe(&["send", "orders", "pear", "-k", "green", "-H", "a=sour"]).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "apple", "-k", "red", "-H", "a=sweet"])
+        .run()
+        .ends(0);
+    place
+        .kpipe(&["send", "orders", "pear", "-k", "green", "-H", "a=sour"])
+        .run()
+        .ends(0);
     place.kpipe(&["send", "orders", "red plum"]).run().ends(0);
     for (pattern, expected) in [
         ("apple", "apple "),
@@ -186,9 +230,16 @@ fn grep_looks_into_keys_values_and_headers() {
         ("!v:p.*[ae]", "red plum "),
         ("v:^p", "pear "),
     ] {
-        assert_eq!(values(&place, &["-e", "--grep", pattern]), expected, "{pattern}");
+        assert_eq!(
+            values(&place, &["-e", "--grep", pattern]),
+            expected,
+            "{pattern}"
+        );
     }
-    assert_eq!(values(&place, &["-e", "--grep", "v:p", "--grep", "k:green"]), "pear ");
+    assert_eq!(
+        values(&place, &["-e", "--grep", "v:p", "--grep", "k:green"]),
+        "pear "
+    );
     place
         .kpipe(&["tail", "orders", "-e", "--grep", "v:("])
         .run()
@@ -198,17 +249,35 @@ fn grep_looks_into_keys_values_and_headers() {
 #[test]
 fn where_looks_into_json_values() {
     let place = Place::with(&["orders:1"]);
-    place.send("orders", &[r#"{"n":1,"s":"x"}"#, r#"{"n":20,"s":"y"}"#, r#"{"n":"20"}"#, "not json"]);
+    place.send(
+        "orders",
+        &[
+            r#"{"n":1,"s":"x"}"#,
+            r#"{"n":20,"s":"y"}"#,
+            r#"{"n":"20"}"#,
+            "not json",
+        ],
+    );
     for (condition, expected) in [
         ("/n>5", r#"{"n":20,"s":"y"} "#),
         ("/n=1", r#"{"n":1,"s":"x"} "#),
         ("/s=y", r#"{"n":20,"s":"y"} "#),
         ("/n<5", r#"{"n":1,"s":"x"} "#),
     ] {
-        assert_eq!(values(&place, &["-e", "--where", condition]), expected, "{condition}");
+        assert_eq!(
+            values(&place, &["-e", "--where", condition]),
+            expected,
+            "{condition}"
+        );
     }
-    assert_eq!(values(&place, &["-e", "--where", "/n>0", "--where", "/s=x"]), "{\"n\":1,\"s\":\"x\"} ");
-    place.kpipe(&["tail", "orders", "-e", "--where", "n>5"]).run().ends(2);
+    assert_eq!(
+        values(&place, &["-e", "--where", "/n>0", "--where", "/s=x"]),
+        "{\"n\":1,\"s\":\"x\"} "
+    );
+    place
+        .kpipe(&["tail", "orders", "-e", "--where", "n>5"])
+        .run()
+        .ends(2);
 }
 
 #[test]
@@ -222,43 +291,85 @@ fn nothing_found_is_a_status_only_when_asked() {
     let place = ten();
     let nothing = ["tail", "orders", "-e", "--grep", "nothing"];
     place.kpipe(&nothing).run().ends(0).prints("").errors("");
-    place.kpipe(&[&nothing[..], &["--fail-empty"]].concat()).run().ends(1).prints("");
-    place.kpipe(&["tail", "orders", "-e", "--fail-empty"]).run().ends(0);
-    place.kpipe(&["tail", "orders", "-l", "1", "--fail-empty"]).run().ends(0);
+    place
+        .kpipe(&[&nothing[..], &["--fail-empty"]].concat())
+        .run()
+        .ends(1)
+        .prints("");
+    place
+        .kpipe(&["tail", "orders", "-e", "--fail-empty"])
+        .run()
+        .ends(0);
+    place
+        .kpipe(&["tail", "orders", "-l", "1", "--fail-empty"])
+        .run()
+        .ends(0);
 }
 
 #[test]
 fn silence_ends_it_with_idle_and_time_with_a_status() {
     let place = ten();
-    place.kpipe(&["tail", "orders", "--idle", "100ms"]).run().ends(0).prints("").errors("");
+    place
+        .kpipe(&["tail", "orders", "--idle", "100ms"])
+        .run()
+        .ends(0)
+        .prints("")
+        .errors("");
     assert_eq!(values(&place, &["--idle", "300ms", "-o", "-1"]), "9 ");
     place
-        .kpipe(&["tail", "orders", "--timeout", "300ms", "-o", "-1", "--values"])
+        .kpipe(&[
+            "tail",
+            "orders",
+            "--timeout",
+            "300ms",
+            "-o",
+            "-1",
+            "--values",
+        ])
         .run()
         .ends(3)
         .prints("9\n")
         .says(&["error: time is up after 1 records"])
         .says_one_block();
     // What is reached in time is not late.
-    assert_eq!(values(&place, &["-e", "--timeout", "50s", "-o", "-1"]), "9 ");
+    assert_eq!(
+        values(&place, &["-e", "--timeout", "50s", "-o", "-1"]),
+        "9 "
+    );
 }
 
 #[test]
 fn payloads_are_shown_as_asked() {
     let place = Place::with(&["orders:1"]);
-    place.kpipe(&["send", "orders", r#"{"n":1.50}"#, "-k", "k"]).run().ends(0);
+    place
+        .kpipe(&["send", "orders", r#"{"n":1.50}"#, "-k", "k"])
+        .run()
+        .ends(0);
     let field = |form: &str| {
-        let out = place.kpipe(&["tail", "orders", "-e", "--payload", form]).run().ends(0).out();
+        let out = place
+            .kpipe(&["tail", "orders", "-e", "--payload", form])
+            .run()
+            .ends(0)
+            .out();
         let (_, rest) = out.split_once(r#""key"#).unwrap();
         rest.to_owned()
     };
-    assert_eq!(field("auto"), "\":\"k\",\"value\":{\"n\":1.50},\"headers\":[]}\n");
-    assert_eq!(field("text"), "\":\"k\",\"value\":\"{\\\"n\\\":1.50}\",\"headers\":[]}\n");
+    assert_eq!(
+        field("auto"),
+        "\":\"k\",\"value\":{\"n\":1.50},\"headers\":[]}\n"
+    );
+    assert_eq!(
+        field("text"),
+        "\":\"k\",\"value\":\"{\\\"n\\\":1.50}\",\"headers\":[]}\n"
+    );
     assert_eq!(
         field("base64"),
         "_base64\":\"aw==\",\"value_base64\":\"eyJuIjoxLjUwfQ==\",\"headers\":[]}\n"
     );
-    place.kpipe(&["tail", "orders", "-e", "--payload", "hex"]).run().ends(2);
+    place
+        .kpipe(&["tail", "orders", "-e", "--payload", "hex"])
+        .run()
+        .ends(2);
 }
 
 #[test]
@@ -266,32 +377,57 @@ fn templates_print_what_their_letters_say() {
     let place = Place::with(&["orders:1"]);
     place
         .kpipe(&[
-            "send", "orders", "v\u{e9}", "-k", "k", "-H", "a=1", "--timestamp",
+            "send",
+            "orders",
+            "v\u{e9}",
+            "-k",
+            "k",
+            "-H",
+            "a=1",
+            "--timestamp",
             "2025-11-20T20:00:00.123Z",
         ])
         .run()
         .ends(0);
-    place.kpipe(&["send", "orders", "--tombstone"]).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "--tombstone"])
+        .run()
+        .ends(0);
     let printed = |format: &str| {
-        place.kpipe(&["tail", "orders", "-n", "1", "-f", format]).run().ends(0).out()
+        place
+            .kpipe(&["tail", "orders", "-n", "1", "-f", format])
+            .run()
+            .ends(0)
+            .out()
     };
     assert_eq!(printed(r"%t/%p/%o %k=%s\n"), "orders/0/0 k=v\u{e9}\n");
     assert_eq!(printed(r"%K %S %T %h\t%%"), "1 3 1763668800123 a=1\t%");
     assert_eq!(printed("%s{hex} %s{base64}"), "76c3a9 dsOp");
     assert_eq!(printed("%T{RFC3339}"), "2025-11-20T20:00:00.123Z");
-    let tombstone = place.kpipe(&["tail", "orders", "-e", "-o", "1", "-f", "%S|%s|"]).run();
+    let tombstone = place
+        .kpipe(&["tail", "orders", "-e", "-o", "1", "-f", "%S|%s|"])
+        .run();
     tombstone.ends(0).prints("-1||");
-    place.kpipe(&["tail", "orders", "-e", "-f", "%z"]).run().ends(2);
+    place
+        .kpipe(&["tail", "orders", "-e", "-f", "%z"])
+        .run()
+        .ends(2);
 }
 
 #[test]
 fn several_topics_and_patterns_are_read() {
     let place = Place::with(&["logs-a:1", "logs-b:2", "orders:1"]);
-    place.send("logs-a", &["a"]).send("logs-b", &["b"]).send("orders", &["o"]);
+    place
+        .send("logs-a", &["a"])
+        .send("logs-b", &["b"])
+        .send("orders", &["o"]);
     let topics = |arguments: &[&str]| {
         let arguments = [&["tail", "-e"], arguments].concat();
         let records = place.kpipe(&arguments).run().ends(0).errors("").json();
-        let mut topics: Vec<Value> = records.iter().map(|record| record["topic"].clone()).collect();
+        let mut topics: Vec<Value> = records
+            .iter()
+            .map(|record| record["topic"].clone())
+            .collect();
         topics.sort_by_key(ToString::to_string);
         topics
     };
@@ -304,7 +440,11 @@ fn several_topics_and_patterns_are_read() {
 #[test]
 fn a_topic_that_is_not_there_is_an_error_with_a_hint() {
     let place = Place::with(&["orders:1"]);
-    for arguments in [&["tail", "nonesuch"][..], &["tail", "orders", "nonesuch", "-e"], &["tail", "nonesuch", "-g", "g"]] {
+    for arguments in [
+        &["tail", "nonesuch"][..],
+        &["tail", "orders", "nonesuch", "-e"],
+        &["tail", "nonesuch", "-g", "g"],
+    ] {
         place
             .kpipe(arguments)
             .run()
@@ -324,8 +464,18 @@ fn a_topic_that_is_not_there_is_an_error_with_a_hint() {
 fn a_reader_that_goes_away_is_no_error() {
     let place = Place::with(&["orders:1"]);
     let lines: String = (0..20_000).map(|n| format!("{n} {:0>100}\n", "")).collect();
-    place.kpipe(&["send", "orders", "--lines"]).input(lines).run().ends(0);
-    for more in ["-e", "", "-l 20000", "-o beginning --values", "-e -g readers"] {
+    place
+        .kpipe(&["send", "orders", "--lines"])
+        .input(lines)
+        .run()
+        .ends(0);
+    for more in [
+        "-e",
+        "",
+        "-l 20000",
+        "-o beginning --values",
+        "-e -g readers",
+    ] {
         let from = if more.is_empty() { "-o beginning" } else { "" };
         let ended = place
             .bash(&format!("kpipe tail orders {more} {from} | head -n 1"))
@@ -347,14 +497,26 @@ fn a_full_disk_is_an_error() {
             .says(&["error: cannot write", "No space left on device"])
             .says_one_block();
     }
-    place.bash("kpipe send orders v > /dev/full").run().ends(1).says(&["No space left on device"]);
+    place
+        .bash("kpipe send orders v > /dev/full")
+        .run()
+        .ends(1)
+        .says(&["No space left on device"]);
 }
 
 #[test]
 fn quietly_nothing_is_said_on_success() {
     let place = ten();
-    place.kpipe(&["tail", "orders", "-e", "-q"]).run().ends(0).errors("");
-    place.kpipe(&["tail", "orders", "-e", "-q", "-g", "g"]).run().ends(0).errors("");
+    place
+        .kpipe(&["tail", "orders", "-e", "-q"])
+        .run()
+        .ends(0)
+        .errors("");
+    place
+        .kpipe(&["tail", "orders", "-e", "-q", "-g", "g"])
+        .run()
+        .ends(0)
+        .errors("");
 }
 
 #[test]
@@ -379,6 +541,8 @@ fn headers_with_nulls_and_repeats_are_printed_in_order() {
     let records = place.records("orders");
     assert_eq!(
         each(&records, "headers"),
-        [&json!([{"key":"a","value":"1"},{"key":"a","value":null},{"key_base64":"/w==","value":"\u{0}"}])]
+        [
+            &json!([{"key":"a","value":"1"},{"key":"a","value":null},{"key_base64":"/w==","value":"\u{0}"}])
+        ]
     );
 }

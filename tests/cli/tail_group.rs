@@ -12,7 +12,13 @@ fn three() -> Place {
 
 fn values(place: &Place, arguments: &[&str]) -> String {
     let arguments = [&["tail", "orders", "--values", "-g", "g"], arguments].concat();
-    place.kpipe(&arguments).run().ends(0).errors("").out().replace('\n', " ")
+    place
+        .kpipe(&arguments)
+        .run()
+        .ends(0)
+        .errors("")
+        .out()
+        .replace('\n', " ")
 }
 
 #[test]
@@ -34,7 +40,10 @@ fn a_group_that_is_at_the_end_ends() {
 #[test]
 fn a_group_ends_on_empty_partitions_too() {
     let place = Place::with(&["orders:3"]);
-    place.kpipe(&["send", "orders", "v", "-p", "1"]).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "v", "-p", "1"])
+        .run()
+        .ends(0);
     assert_eq!(values(&place, &["-e"]), "v ");
     assert_eq!(values(&place, &["-e"]), "");
 }
@@ -82,7 +91,9 @@ fn what_could_not_be_written_is_printed_again() {
 #[test]
 fn a_signal_commits_what_was_written_and_leaves() {
     let place = three();
-    let mut tail = place.kpipe(&["tail", "orders", "-g", "g", "--values"]).start();
+    let mut tail = place
+        .kpipe(&["tail", "orders", "-g", "g", "--values"])
+        .start();
     for value in ["0\n", "1\n", "2\n"] {
         assert_eq!(tail.line(), value);
     }
@@ -95,30 +106,48 @@ fn a_signal_commits_what_was_written_and_leaves() {
 #[test]
 fn two_members_share_and_lose_nothing() {
     let place = Place::with(&["orders:2"]);
-    let mut first = place.kpipe(&["tail", "orders", "-g", "g", "--values"]).start();
-    place.kpipe(&["send", "orders", "a", "-p", "0"]).run().ends(0);
+    let mut first = place
+        .kpipe(&["tail", "orders", "-g", "g", "--values"])
+        .start();
+    place
+        .kpipe(&["send", "orders", "a", "-p", "0"])
+        .run()
+        .ends(0);
     assert_eq!(first.line(), "a\n");
-    let mut second = place.kpipe(&["tail", "orders", "-g", "g", "--values"]).start();
+    let mut second = place
+        .kpipe(&["tail", "orders", "-g", "g", "--values"])
+        .start();
     // Once the second prints something, it has a partition of its own.
     let mut sent = 0;
     loop {
         for partition in ["0", "1"] {
             let value = format!("{sent}");
-            place.kpipe(&["send", "orders", &value, "-p", partition]).run().ends(0);
+            place
+                .kpipe(&["send", "orders", &value, "-p", partition])
+                .run()
+                .ends(0);
             sent += 1;
         }
-        if second.line_within(std::time::Duration::from_millis(200)).is_some() {
+        if second
+            .line_within(std::time::Duration::from_millis(200))
+            .is_some()
+        {
             break;
         }
     }
     first.signal(Signal::TERM);
     let first = first.ended().dies_of(Signal::TERM);
-    place.kpipe(&["send", "orders", "last", "-p", "0"]).run().ends(0);
+    place
+        .kpipe(&["send", "orders", "last", "-p", "0"])
+        .run()
+        .ends(0);
     while second.line() != "last\n" {}
     second.signal(Signal::TERM);
     let second = second.ended().dies_of(Signal::TERM);
-    let mut seen: Vec<String> =
-        (first.out() + &second.out()).lines().map(str::to_owned).collect();
+    let mut seen: Vec<String> = (first.out() + &second.out())
+        .lines()
+        .map(str::to_owned)
+        .collect();
     // At least once: a record may come twice while partitions move.
     seen.sort();
     seen.dedup();

@@ -57,7 +57,8 @@ fn hostile() -> Place {
 fn records_are_readable_and_cannot_drive_the_terminal() {
     let place = hostile();
     for color in ["never", "always"] {
-        let (screen, status) = on_terminal(place.kpipe(&["tail", "orders", "-e", "--color", color]));
+        let (screen, status) =
+            on_terminal(place.kpipe(&["tail", "orders", "-e", "--color", color]));
         assert_eq!(status, 0, "{screen}");
         harmless(&screen);
         assert!(screen.contains("orders -p 0 -o 0"), "{screen}");
@@ -71,7 +72,10 @@ fn record_lines_on_a_terminal_cannot_drive_it_either() {
     let place = hostile();
     let (screen, status) = on_terminal(place.kpipe(&["tail", "orders", "-e", "-J"]));
     assert_eq!(status, 0, "{screen}");
-    assert!(screen.starts_with(r#"{"topic":"orders","partition":0,"#), "{screen}");
+    assert!(
+        screen.starts_with(r#"{"topic":"orders","partition":0,"#),
+        "{screen}"
+    );
     harmless(&screen);
 }
 
@@ -87,8 +91,7 @@ fn values_on_a_terminal_cannot_drive_it_either() {
 #[test]
 fn templates_on_a_terminal_cannot_drive_it_either() {
     let place = hostile();
-    let (screen, status) =
-        on_terminal(place.kpipe(&["tail", "orders", "-e", "-f", r"%k %s %h\n"]));
+    let (screen, status) = on_terminal(place.kpipe(&["tail", "orders", "-e", "-f", r"%k %s %h\n"]));
     assert_eq!(status, 0, "{screen}");
     assert!(screen.contains("evil"), "{screen}");
     harmless(&screen);
@@ -101,8 +104,7 @@ fn errors_cannot_drive_the_terminal() {
     let mut lines = "{\"value\":1}\n".to_owned();
     lines.push_str(&serde_json::json!({HOSTILE: 1}).to_string());
     place.write("lines", lines);
-    let (screen, status) =
-        on_terminal(place.kpipe(&["send", "orders", "--file", "lines"]));
+    let (screen, status) = on_terminal(place.kpipe(&["send", "orders", "--file", "lines"]));
     assert_eq!(status, 1, "{screen}");
     assert!(screen.contains("unknown field"), "{screen}");
     assert!(screen.contains("evil"), "{screen}");
@@ -125,7 +127,10 @@ fn a_terminal_on_stdin_is_no_input() {
     let place = Place::with(&["orders:1"]);
     let (screen, status) = on_terminal(place.kpipe(&["send", "orders"]));
     assert_eq!(status, 2, "{screen}");
-    assert!(screen.contains("error: nothing to send: stdin is a terminal"), "{screen}");
+    assert!(
+        screen.contains("error: nothing to send: stdin is a terminal"),
+        "{screen}"
+    );
     assert!(screen.contains("hint: kpipe send TOPIC VALUE"), "{screen}");
     let (screen, status) = on_terminal(place.kpipe(&["send", "orders", "v"]));
     assert_eq!(status, 0, "{screen}");
@@ -134,14 +139,19 @@ fn a_terminal_on_stdin_is_no_input() {
 #[test]
 fn a_dash_reads_the_terminal() {
     let place = Place::with(&["orders:1"]);
-    let command = place.kpipe(&["send", "orders", "-", "--lines"]).into_command();
+    let command = place
+        .kpipe(&["send", "orders", "-", "--lines"])
+        .into_command();
     let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
     let mut session = spawn_command(command, Some(deadline)).unwrap();
     session.send_line("typed").unwrap();
     session.send_control('d').unwrap();
     let screen = session.exp_eof().unwrap();
     let status = session.process().wait().unwrap();
-    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?} {screen}");
+    assert!(
+        matches!(status, WaitStatus::Exited(_, 0)),
+        "{status:?} {screen}"
+    );
     assert_eq!(place.values("orders"), "typed\n");
 }
 
@@ -162,9 +172,16 @@ fn no_color_means_no_colour() {
     let coloured = |invocation: Invocation| on_terminal(invocation).0.contains('\u{1b}');
     let tail = ["tail", "orders", "-e"];
     assert!(coloured(place.kpipe(&tail).env("TERM", "xterm")));
-    assert!(!coloured(place.kpipe(&tail).env("TERM", "xterm").env("NO_COLOR", "1")));
+    assert!(!coloured(
+        place.kpipe(&tail).env("TERM", "xterm").env("NO_COLOR", "1")
+    ));
     assert!(!coloured(place.kpipe(&tail).env("TERM", "dumb")));
     let missing = ["tail", "nonesuch", "-e"];
     assert!(coloured(place.kpipe(&missing).env("TERM", "xterm")));
-    assert!(!coloured(place.kpipe(&missing).env("TERM", "xterm").env("NO_COLOR", "1")));
+    assert!(!coloured(
+        place
+            .kpipe(&missing)
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+    ));
 }

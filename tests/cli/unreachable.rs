@@ -55,7 +55,10 @@ fn an_unknown_host_is_status_3() {
             .input("a\n")
             .run()
             .ends(3)
-            .says(&["error: cannot reach Kafka at no-such-host.invalid:9092", "\n\nhint: "])
+            .says(&[
+                "error: cannot reach Kafka at no-such-host.invalid:9092",
+                "\n\nhint: ",
+            ])
             .says_one_block();
         assert!(start.elapsed() < PROMISED, "{command:?}");
     }
@@ -87,7 +90,10 @@ fn a_port_that_speaks_something_else_is_an_error_too() {
         }
     });
     let place = Place::at(&address);
-    let ended = place.kpipe(&["tail", "orders", "-e"]).run().says_one_block();
+    let ended = place
+        .kpipe(&["tail", "orders", "-e"])
+        .run()
+        .says_one_block();
     let ended = ended.hides(&["panicked"]).prints("");
     // Whether that is no broker or a wrong setting, it is not success.
     assert!(ended.stderr().contains(&address), "{}", ended.stderr());

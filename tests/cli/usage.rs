@@ -57,7 +57,11 @@ fn secrets_are_refused_as_arguments_and_not_repeated() {
         "ssl.key.pem=hunter2",
         "sasl.oauthbearer.client.secret=hunter2",
     ] {
-        for command in [&["tail", "orders"][..], &["send", "orders", "v"], &["config", "show"]] {
+        for command in [
+            &["tail", "orders"][..],
+            &["send", "orders", "v"],
+            &["config", "show"],
+        ] {
             place
                 .kpipe(&[command, &["-X", property]].concat())
                 .run()
