@@ -111,8 +111,18 @@ impl Member {
         defaults.push(("partition.assignment.strategy", "cooperative-sticky"));
         let mut fixed = reader::fixed(bounded);
         fixed.push(("group.id", &membership.group));
-        let client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
+        let mut client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
         let topics = membership.topics.find(&client)?;
+        let cluster_id = client.native.fetch_cluster_id(Duration::ZERO);
+        if cluster_id.is_some_and(|id| id.starts_with("mockCluster")) {
+            // When a member leaves, `rd_kafka_mock_cgrp_classic_rebalance` lets the next one wait
+            // for the session timeout less a second, which is 44 seconds by default.
+            defaults.extend([
+                ("session.timeout.ms", "1500"),
+                ("heartbeat.interval.ms", "150"),
+            ]);
+            client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
+        }
         let mut known = BTreeMap::new();
         let partitions = plan::added(&mut known, &topics);
         let stops = if bounded {

@@ -111,7 +111,6 @@ impl LineError {
     /// Returns what to type instead, where there is such a thing.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotARecordLine { .. } => Some("`--lines` sends each line as a value"),
             Self::NotUtf8 { .. } => Some(
                 "bytes go base64 into `key_base64` and `value_base64`; see `kpipe help record-line`",
             ),

@@ -96,7 +96,7 @@ fn a_signal_reaches_the_command_and_its_end_ends_the_broker() {
     assert_eq!(broker.line(), "up\n");
     broker.signal(Signal::TERM);
     assert_eq!(broker.line(), "told\n");
-    let _ = broker.ended().ends(5);
+    broker.ended().ends(5);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_second_signal_ends_at_once() {
     broker.signal(Signal::TERM);
     assert_eq!(broker.line(), "told\n");
     broker.signal(Signal::INT);
-    let _ = broker.ended().dies_of(Signal::INT);
+    broker.ended().dies_of(Signal::INT);
 }
 
 #[test]
@@ -155,9 +155,8 @@ fn its_help_says_what_it_cannot_do() {
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for limit in [
         "in memory, about 5 MiB a partition",
-        "no admin requests",
-        "no limits of topics",
-        "no lookup by time",
+        "no admin requests, no limits of topics and no lookup by time",
+        "shows what an aborted transaction wrote",
         "Java clients cannot connect",
         "KPIPE_BROKERS and KAFKA_BROKERS",
     ] {

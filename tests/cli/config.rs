@@ -19,13 +19,14 @@ fn shown(invocation: Invocation) -> BTreeMap<String, (String, String)> {
 }
 
 const PROFILES: &str = r#"
-default = "dev"
+default_profile = "dev"
 
-[profile.dev]
+[profiles.dev]
 brokers = "profile-dev:9092"
-properties = { "client.id" = "from-dev", "sasl.password" = "hunter2" }
+properties = { "client.id" = "from-dev", "sasl.username" = "alice" }
+password_file = "password"
 
-[profile.prod]
+[profiles.prod]
 brokers = "profile-prod:9092"
 properties = { "client.id" = "from-prod" }
 "#;
@@ -56,7 +57,7 @@ fn what_was_typed_beats_what_was_inherited() {
     let both = ["config", "show", "-C", "prod", "-F", "file.conf"];
     let config = place.path("config/kpipe/config.toml");
     let config = config.display();
-    assert_eq!(brokers(place.kpipe(&all)), "typed:9092 from -b");
+    assert_eq!(brokers(place.kpipe(&all)), "typed:9092 from --brokers");
     assert_eq!(brokers(place.kpipe(&both)), "file:9092 from file.conf:1");
     assert_eq!(brokers(place.kpipe(&file)), "file:9092 from file.conf:1");
     assert_eq!(
@@ -102,6 +103,7 @@ fn secrets_are_masked() {
     let place = Place::at("environment:9092");
     place
         .write("config/kpipe/config.toml", PROFILES)
+        .write("config/kpipe/password", "hunter2\n")
         .write("file.conf", "sasl.password=hunter2\nsasl.username=alice\n");
     for invocation in [
         place.kpipe(&["config", "show", "-F", "file.conf"]),

@@ -2,6 +2,8 @@
 //!
 //! One binary for all commands, because each test binary links librdkafka anew.
 
+#![allow(clippy::unwrap_used, clippy::similar_names)]
+
 mod broker;
 mod config;
 mod help;

@@ -163,7 +163,7 @@ fn keys_come_out_of_json_values_or_before_a_separator() {
         .input("{\"user\":{\"id\":7}}\n{\"user\":{\"id\":\"u\"}}\n{}\nnot json\n")
         .run()
         .ends(1)
-        .says(&["stdin:4:1: "]);
+        .says(&["stdin:4:2: "]);
     let records = place.records("orders");
     assert_eq!(
         each(&records, "key"),

@@ -87,8 +87,7 @@ fn without_a_bound_it_begins_at_the_end_and_follows() {
     place.send("orders", &["last"]);
     assert_eq!(tail.line(), "last\n");
     tail.signal(rustix::process::Signal::TERM);
-    let _ = tail
-        .ended()
+    tail.ended()
         .dies_of(rustix::process::Signal::TERM)
         .errors("");
 }
@@ -206,8 +205,7 @@ fn after_the_last_records_it_follows_when_asked() {
     place.send("orders", &["10"]);
     assert_eq!(tail.line(), "10\n");
     tail.signal(rustix::process::Signal::INT);
-    let _ = tail
-        .ended()
+    tail.ended()
         .dies_of(rustix::process::Signal::INT)
         .errors("");
 }

@@ -98,7 +98,7 @@ fn a_signal_commits_what_was_written_and_leaves() {
         assert_eq!(tail.line(), value);
     }
     tail.signal(Signal::TERM);
-    let _ = tail.ended().dies_of(Signal::TERM).errors("");
+    tail.ended().dies_of(Signal::TERM).errors("");
     place.send("orders", &["3"]);
     assert_eq!(values(&place, &["-n", "1"]), "3 ");
 }

@@ -6,7 +6,7 @@ use super::{Args, Receipts};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::kafka::{Error, NotTaken, Outgoing, Producer, Report};
+use crate::kafka::{Error, NotTaken, Outgoing, Producer, Report, is_topic_name};
 use crate::record::Header;
 use crate::sink::output;
 use crate::sink::receipt::{Failure, Receipt};
@@ -23,6 +23,9 @@ pub(super) fn run(
     let Some(topic) = args.topic.as_deref() else {
         return Err(CommandError::usage("no TOPIC to send to").hint("kpipe send TOPIC VALUE"));
     };
+    if !is_topic_name(topic) {
+        return Err(Error::InvalidTopic(topic.to_owned()).into());
+    }
     if args.delivery.transaction || args.delivery.failed.is_some() || !args.input.files.is_empty() {
         return Err(CommandError::usage(
             "`--transaction`, `--failed` and `--file` are for many records, but there is a VALUE",
