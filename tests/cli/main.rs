@@ -1,6 +1,7 @@
 //! The executable against the built-in broker: hermetic, in milliseconds, without Kafka.
 //!
 //! One binary for all commands, because each test binary links librdkafka anew.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod broker;
 mod config;
