@@ -76,12 +76,8 @@ unsafe extern "C" fn rebalance(
     let (context, partitions) = unsafe {
         (
             &*opaque.cast::<Context>().cast_const(),
-            // An empty list has no elements to point to, and comes in every rebalance of a
-            // group in which nothing moved to this member.
-            match (*partitions).elems {
-                elements if elements.is_null() => &[][..],
-                elements => slice::from_raw_parts(elements, count((*partitions).cnt)),
-            },
+            // Null when nothing moved to this member.
+            elements((*partitions).elems, count((*partitions).cnt)),
         )
     };
     let partitions: Vec<(String, i32)> = partitions

@@ -81,7 +81,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 /// All but NUL, which librdkafka cannot carry in a name.
 fn header_name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        prop::sample::select(&["a", "b", "traceparent", ""][..]).prop_map(|name| name.into()),
+        prop::sample::select(&["a", "b", "traceparent", ""][..]).prop_map(Into::into),
         vec(1_u8..=255, 0..8),
     ]
 }
