@@ -76,7 +76,8 @@ unsafe extern "C" fn rebalance(
     let (context, partitions) = unsafe {
         (
             &*opaque.cast::<Context>().cast_const(),
-            slice::from_raw_parts((*partitions).elems, count((*partitions).cnt)),
+            // Null when nothing moved to this member.
+            elements((*partitions).elems, count((*partitions).cnt)),
         )
     };
     let partitions: Vec<(String, i32)> = partitions

@@ -41,10 +41,9 @@ impl<'a> Last<'a> {
     pub fn print(self) -> io::Result<u64> {
         let kept = self.kept.into_sorted_vec();
         let count = kept.len() as u64;
-        for Reverse((_, text)) in kept.into_iter().rev() {
-            self.output.write_formatted(&text)?;
-        }
-        match self.output.flush(None) {
+        let mut texts = kept.into_iter().rev();
+        let written = texts.try_for_each(|Reverse((_, text))| self.output.write_formatted(&text));
+        match written.and_then(|()| self.output.flush(None)) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(count),
             other => other.map(|_| count),
         }

@@ -158,7 +158,7 @@ fn its_help_says_what_it_cannot_do() {
         "no admin requests, no limits of topics and no lookup by time",
         "shows what an aborted transaction wrote",
         "Java clients cannot connect",
-        "KPIPE_BROKERS and KAFKA_BROKERS",
+        "`KPIPE_BROKERS` and `KAFKA_BROKERS`",
     ] {
         assert!(help.contains(limit), "{limit}: {help}");
     }

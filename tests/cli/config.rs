@@ -36,6 +36,7 @@ fn what_was_typed_beats_what_was_inherited() {
     let place = Place::at("environment:9092");
     place
         .write("config/kpipe/config.toml", PROFILES)
+        .write("config/kpipe/password", "hunter2\n")
         .write("file.conf", "bootstrap.servers=file:9092\n");
     let brokers = |invocation: Invocation| {
         let (value, origin) = shown(invocation).remove("bootstrap.servers").unwrap();

@@ -1,6 +1,12 @@
 //! The executable against the built-in broker: hermetic, in milliseconds, without Kafka.
 //!
 //! One binary for all commands, because each test binary links librdkafka anew.
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "inputs are small, and the shortest way to say them is best"
+)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #![allow(clippy::unwrap_used, clippy::similar_names)]
 

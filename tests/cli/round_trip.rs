@@ -81,7 +81,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 /// All but NUL, which librdkafka cannot carry in a name.
 fn header_name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        prop::sample::select(&["a", "b", "traceparent", ""][..]).prop_map(|name| name.into()),
+        prop::sample::select(&["a", "b", "traceparent", ""][..]).prop_map(Into::into),
         vec(1_u8..=255, 0..8),
     ]
 }
@@ -133,13 +133,13 @@ fn produce(brokers: &str, topic: &str, records: &[Original]) {
                 bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
             );
         }
-        let mut produced = BaseRecord::<[u8], [u8]>::to(topic)
+        let mut outgoing = BaseRecord::<[u8], [u8]>::to(topic)
             .partition(record.partition)
             .timestamp(record.timestamp)
             .headers(headers);
-        produced.key = record.key.as_deref();
-        produced.payload = record.value.as_deref();
-        producer.send(produced).map_err(|(error, _)| error).unwrap();
+        outgoing.key = record.key.as_deref();
+        outgoing.payload = record.value.as_deref();
+        producer.send(outgoing).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(DEADLINE).unwrap();
     assert_eq!(producer.in_flight_count(), 0);

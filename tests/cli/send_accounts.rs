@@ -185,10 +185,10 @@ fn an_interrupted_run_accounts_for_every_line() {
     assert_eq!(seen.bytes(), b"line 0\n");
     send.signal(Signal::TERM);
     let ended = send.ended().dies_of(Signal::TERM);
-    let sent = place.values("orders");
+    let arrived = place.values("orders");
     let left = String::from_utf8(place.read("left")).unwrap();
-    assert!(!sent.is_empty() && !left.is_empty());
-    assert_eq!(sent + &left, lines);
+    assert!(!arrived.is_empty() && !left.is_empty());
+    assert_eq!(arrived + &left, lines);
     let receipts = ended.json();
     assert_eq!(receipts.len(), 1000);
     let failed = receipts

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Only a hung kpipe takes so long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A home directory, and a broker that ends with it.
 pub(crate) struct Place {
@@ -251,8 +251,10 @@ impl Running {
                 self.seen.extend_from_slice(&line);
                 Some(String::from_utf8(line).unwrap())
             }
-            Err(_) if self.left().is_zero() => panic!("no line on stdout"),
-            Err(_) => None,
+            Err(error) => {
+                assert!(!self.left().is_zero(), "no line on stdout: {error}");
+                None
+            }
         }
     }
 
