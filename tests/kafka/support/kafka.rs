@@ -89,7 +89,8 @@ pub(crate) fn topic(name: &str) -> Plan {
     Plan {
         name: unique(name),
         partitions: 1,
-        config: Vec::new(),
+        // Records of tests have the times they were given, and are not to grow old.
+        config: vec![("retention.ms", "-1")],
     }
 }
 
