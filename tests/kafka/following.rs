@@ -14,7 +14,12 @@ fn an_added_partition_is_followed_from_its_beginning() {
     topic.append_numbers(2, 50..100);
     let mut found = values(&tail.lines(100));
     found.sort_by_key(|value| value.parse::<u32>().unwrap());
-    assert_eq!(found, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        found,
+        (0..100)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -29,7 +34,12 @@ fn an_added_partition_is_followed_from_its_beginning_in_a_group() {
     topic.append_numbers(2, 50..100);
     let mut found = values(&tail.lines(100));
     found.sort_by_key(|value| value.parse::<u32>().unwrap());
-    assert_eq!(found, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        found,
+        (0..100)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -46,13 +56,21 @@ fn a_group_told_to_begin_at_the_end_loses_nothing_of_an_added_partition() {
     topic.add_partitions_up_to(2);
     topic.append_numbers(1, 100..150);
     let from_new = |lines: Vec<serde_json::Value>| {
-        lines.into_iter().filter(|line| line["partition"] == 1).collect::<Vec<_>>()
+        lines
+            .into_iter()
+            .filter(|line| line["partition"] == 1)
+            .collect::<Vec<_>>()
     };
     crate::support::eventually("all of the new partition arrives", || {
         (from_new(tail.lines_so_far()).len() >= 50).then_some(())
     });
     let found = values(&from_new(tail.lines_so_far()));
-    assert_eq!(found, (100..150).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        found,
+        (100..150)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -66,7 +84,10 @@ fn a_topic_that_a_pattern_matches_later_is_followed_from_its_beginning() {
     second.append_numbers(0, 1..30);
     let lines = tail.lines(30);
     assert!(lines[1..].iter().all(|line| line["topic"] == *second));
-    assert_eq!(values(&lines), (0..30).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        values(&lines),
+        (0..30).map(|number| number.to_string()).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -20,7 +20,9 @@ fn a_group_goes_on_exactly_where_it_left_off() {
     assert_eq!(second.offsets(), (30..60).collect::<Vec<_>>());
     let rest = kpipe(["tail", &topic, "-g", &group, "-e"]).run().ok();
     assert_eq!(rest.offsets(), (60..100).collect::<Vec<_>>());
-    let none = kpipe(["tail", &topic, "-g", &group, "-e", "-o", "beginning"]).run().ok();
+    let none = kpipe(["tail", &topic, "-g", &group, "-e", "-o", "beginning"])
+        .run()
+        .ok();
     assert_eq!(none.offsets(), Vec::<i64>::new());
 }
 
@@ -30,7 +32,9 @@ fn what_is_never_committed_comes_again() {
     topic.append_numbers(0, 0..10);
     let group = group();
     for _ in 0..2 {
-        let tail = kpipe(["tail", &topic, "-g", &group, "--commit", "never", "-e"]).run().ok();
+        let tail = kpipe(["tail", &topic, "-g", &group, "--commit", "never", "-e"])
+            .run()
+            .ok();
         assert_eq!(tail.lines().len(), 10);
     }
 }
@@ -50,18 +54,27 @@ fn a_terminated_member_commits_what_it_printed() {
 }
 
 fn numbers(lines: &[serde_json::Value]) -> Vec<i64> {
-    values(lines).iter().map(|value| value.parse().unwrap()).collect()
+    values(lines)
+        .iter()
+        .map(|value| value.parse().unwrap())
+        .collect()
 }
 
 /// Appends to all partitions, in turn, until each of `members` has printed something new.
 fn append_until_all_print(topic: &Topic, members: &[&Running], next: &mut i64) {
-    let before: Vec<_> = members.iter().map(|member| member.lines_so_far().len()).collect();
+    let before: Vec<_> = members
+        .iter()
+        .map(|member| member.lines_so_far().len())
+        .collect();
     eventually("every member has a share", || {
         for partition in 0..4 {
             topic.append_numbers(partition, *next..*next + 5);
             *next += 5;
         }
-        let all = members.iter().zip(&before).all(|(member, before)| member.lines_so_far().len() > *before);
+        let all = members
+            .iter()
+            .zip(&before)
+            .all(|(member, before)| member.lines_so_far().len() > *before);
         all.then_some(())
     });
 }
@@ -93,7 +106,17 @@ fn when_a_member_is_killed_nothing_is_lost() {
     let topic = topic("killed").partitions(4).create();
     let group = group();
     // A dead member is missed after its session's timeout.
-    let member = || kpipe(["tail", &topic, "-g", &group, "-X", "session.timeout.ms=6000"]).start();
+    let member = || {
+        kpipe([
+            "tail",
+            &topic,
+            "-g",
+            &group,
+            "-X",
+            "session.timeout.ms=6000",
+        ])
+        .start()
+    };
     let mut next = 0;
     let (killed, staying) = (member(), member());
     append_until_all_print(&topic, &[&killed, &staying], &mut next);
@@ -116,7 +139,9 @@ fn a_member_among_members_of_the_old_way_says_so() {
     topic.append_numbers(0, 0..1);
     let group = group();
     let _eager = eager_member(&group, &topic);
-    let tail = kpipe(["tail", &topic, "-g", &group]).within(Duration::from_secs(25)).run();
+    let tail = kpipe(["tail", &topic, "-g", &group])
+        .within(Duration::from_secs(25))
+        .run();
     tail.exits(2)
         .says("members with another way of sharing partitions")
         .says("-X partition.assignment.strategy=range,roundrobin")

@@ -21,32 +21,50 @@ fn one_record_too_large_fails_alone() {
     assert_eq!(receipts[0]["line"], 51);
     assert_eq!(receipts[0]["error"]["code"], "MSG_SIZE_TOO_LARGE");
     assert_eq!(receipts[0]["persisted"], "no");
-    let values: Vec<_> = topic.records().iter().map(crate::support::kafka::Record::text).collect();
+    let values: Vec<_> = topic
+        .records()
+        .iter()
+        .map(crate::support::kafka::Record::text)
+        .collect();
     lines.remove(50);
     assert_eq!(values, lines);
 }
 
 #[test]
 fn many_small_records_fit_a_topic_that_takes_small_batches() {
-    let topic = topic("small-batches").config("max.message.bytes", "20000").create();
+    let topic = topic("small-batches")
+        .config("max.message.bytes", "20000")
+        .create();
     // Incompressible, so that a batch is as large as it looks.
     let lines: String = (0..5000_u64)
         .map(|number| {
             let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            format!("{mixed:020}{:020}\n", mixed.rotate_left(29).wrapping_mul(number | 1))
+            format!(
+                "{mixed:020}{:020}\n",
+                mixed.rotate_left(29).wrapping_mul(number | 1)
+            )
         })
         .collect();
     for codec in ["none", "lz4"] {
-        kpipe(["send", &topic, "--lines", "-z", codec]).input(lines.clone()).run().ok().says("5000 sent, 0 failed");
+        kpipe(["send", &topic, "--lines", "-z", codec])
+            .input(lines.clone())
+            .run()
+            .ok()
+            .says("5000 sent, 0 failed");
     }
     assert_eq!(topic.records().len(), 10_000);
 }
 
 #[test]
 fn a_topic_with_a_larger_limit_takes_a_larger_record() {
-    let topic = topic("large").config("max.message.bytes", "5000000").create();
+    let topic = topic("large")
+        .config("max.message.bytes", "5000000")
+        .create();
     let line = "y".repeat(3_000_000);
-    kpipe(["send", &topic, "--lines"]).input(line.clone()).run().ok();
+    kpipe(["send", &topic, "--lines"])
+        .input(line.clone())
+        .run()
+        .ok();
     assert_eq!(topic.records()[0].text(), line);
     let tail = kpipe(["tail", &topic, "-e"]).run().ok();
     assert_eq!(tail.values(), [line]);
@@ -55,16 +73,29 @@ fn a_topic_with_a_larger_limit_takes_a_larger_record() {
 #[test]
 fn topics_with_different_limits_are_sent_to_in_one_run() {
     let (small, large) = (
-        topic("one-small").config("max.message.bytes", "20000").create(),
-        topic("one-large").config("max.message.bytes", "5000000").create(),
+        topic("one-small")
+            .config("max.message.bytes", "20000")
+            .create(),
+        topic("one-large")
+            .config("max.message.bytes", "5000000")
+            .create(),
     );
-    let line = |topic: &str, size| format!("{{\"topic\":\"{topic}\",\"value\":\"{}\"}}\n", "z".repeat(size));
+    let line = |topic: &str, size| {
+        format!(
+            "{{\"topic\":\"{topic}\",\"value\":\"{}\"}}\n",
+            "z".repeat(size)
+        )
+    };
     let mut lines = String::new();
     for _ in 0..50 {
         lines += &line(&small, 1000);
         lines += &line(&large, 1_500_000);
     }
-    kpipe(["send"]).input(lines).run().ok().says("100 sent, 0 failed");
+    kpipe(["send"])
+        .input(lines)
+        .run()
+        .ok()
+        .says("100 sent, 0 failed");
     assert_eq!(small.records().len(), 50);
     assert_eq!(large.records().len(), 50);
 }
@@ -78,14 +109,37 @@ fn an_unknown_topic_is_an_error_at_once_and_is_not_created() {
     let says = format!("topic `{name}` does not exist");
     let value = kpipe(["send", &name, "value"]).within(SOON).run();
     value.exits(1).says(&says).says_one_error();
-    let lines = kpipe(["send", &name, "--lines"]).input("a\nb\n").within(SOON).run();
+    let lines = kpipe(["send", &name, "--lines"])
+        .input("a\nb\n")
+        .within(SOON)
+        .run();
     lines.exits(1).says(&says).says_one_error();
     let record_line = format!("{{\"topic\":\"{name}\",\"value\":\"a\"}}\n");
-    kpipe(["send"]).input(record_line).within(SOON).run().exits(1).says(&says);
-    kpipe(["tail", &name]).within(SOON).run().exits(1).says(&says).says_one_error();
-    kpipe(["tail", &name, "-e"]).within(SOON).run().exits(1).says(&says).says_one_error();
+    kpipe(["send"])
+        .input(record_line)
+        .within(SOON)
+        .run()
+        .exits(1)
+        .says(&says);
+    kpipe(["tail", &name])
+        .within(SOON)
+        .run()
+        .exits(1)
+        .says(&says)
+        .says_one_error();
+    kpipe(["tail", &name, "-e"])
+        .within(SOON)
+        .run()
+        .exits(1)
+        .says(&says)
+        .says_one_error();
     let group = crate::support::kafka::group();
-    kpipe(["tail", &name, "-g", &group]).within(SOON).run().exits(1).says(&says).says_one_error();
+    kpipe(["tail", &name, "-g", &group])
+        .within(SOON)
+        .run()
+        .exits(1)
+        .says(&says)
+        .says_one_error();
 
     let known = topic("known").create();
     let list = java("org.apache.kafka.tools.TopicCommand", &["--list"], "");

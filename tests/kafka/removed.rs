@@ -22,7 +22,9 @@ fn compacted() -> (Topic, Vec<String>) {
         .config("max.compaction.lag.ms", "100")
         .create();
     for round in 0..5 {
-        let records: Vec<_> = (0..200).map(|number| keyed(number % 20, round * 200 + number)).collect();
+        let records: Vec<_> = (0..200)
+            .map(|number| keyed(number % 20, round * 200 + number))
+            .collect();
         topic.append(&records);
     }
     eventually("compaction leaves gaps", || {
@@ -46,7 +48,10 @@ fn the_end_and_the_last_are_right_in_a_compacted_log() {
     let tail = kpipe(["tail", &topic, "-e"]).run().ok();
     let printed = tail.values();
     let mut rest = left.iter();
-    assert!(printed.iter().all(|value| rest.any(|one| one == value)), "{printed:?} {left:?}");
+    assert!(
+        printed.iter().all(|value| rest.any(|one| one == value)),
+        "{printed:?} {left:?}"
+    );
     assert!(printed.len() >= 21);
     let gaps = tail.offsets().windows(2).any(|pair| pair[1] > pair[0] + 1);
     assert!(gaps);
@@ -74,7 +79,9 @@ fn a_group_that_retention_overtook_says_which_records_are_gone() {
 
 #[test]
 fn a_slow_reader_that_retention_overtook_says_which_records_are_gone() {
-    let topic = topic("overtaken").config("max.message.bytes", "2000000").create();
+    let topic = topic("overtaken")
+        .config("max.message.bytes", "2000000")
+        .create();
     let count = 60_000;
     let records: Vec<_> = (0..count)
         .map(|number| Record {
@@ -96,9 +103,13 @@ fn a_slow_reader_that_retention_overtook_says_which_records_are_gone() {
         (last == count.to_string()).then_some(())
     });
     let found = offsets(&tail.lines_so_far());
-    let (before, after): (Vec<i64>, Vec<i64>) = found.iter().partition(|offset| **offset < count - 10);
+    let (before, after): (Vec<i64>, Vec<i64>) =
+        found.iter().partition(|offset| **offset < count - 10);
     assert_eq!(after, (count - 10..=count).collect::<Vec<_>>());
-    assert_eq!(before, (0..i64::try_from(before.len()).unwrap()).collect::<Vec<_>>());
+    assert_eq!(
+        before,
+        (0..i64::try_from(before.len()).unwrap()).collect::<Vec<_>>()
+    );
     let gap = format!("offsets {} to {} were removed", before.len(), count - 11);
     assert!(tail.said().contains(&gap), "{gap}: {}", tail.said());
 }

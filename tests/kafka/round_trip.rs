@@ -118,7 +118,9 @@ fn a_copy_has_every_byte_of_anything() {
 
 #[test]
 fn a_timestamp_that_the_broker_assigned_is_marked_and_copied() {
-    let stamped = topic("stamped").config("message.timestamp.type", "LogAppendTime").create();
+    let stamped = topic("stamped")
+        .config("message.timestamp.type", "LogAppendTime")
+        .create();
     stamped.append(&[record(0, None, Some(b"a"))]);
     let tail = kpipe(["tail", &stamped, "-e"]).run().ok();
     let line = &tail.lines()[0];
@@ -136,7 +138,10 @@ fn a_timestamp_that_the_broker_assigned_is_marked_and_copied() {
 fn partitions_by_key(topic: &Topic) -> BTreeMap<String, BTreeSet<i32>> {
     let mut found = BTreeMap::<_, BTreeSet<_>>::new();
     for record in topic.records() {
-        found.entry(record.key_text()).or_default().insert(record.partition);
+        found
+            .entry(record.key_text())
+            .or_default()
+            .insert(record.partition);
     }
     found
 }
@@ -155,7 +160,10 @@ fn a_key_lands_on_the_partition_where_java_puts_it() {
         &["--topic", &theirs, "--reader-property", "parse.key=true"],
         &lines,
     );
-    kpipe(["send", &ours, "--lines", "-K", "\t"]).input(lines).run().ok();
+    kpipe(["send", &ours, "--lines", "-K", "\t"])
+        .input(lines)
+        .run()
+        .ok();
     let placed = partitions_by_key(&ours);
     assert_eq!(placed.len(), keys.len());
     assert!(placed.values().all(|partitions| partitions.len() == 1));
@@ -168,11 +176,17 @@ fn a_null_key_goes_anywhere_and_an_empty_key_to_one_place() {
     let line = |key: &str| format!("{{\"key\":{key},\"value\":\"v\"}}\n");
     // Records without a key stick to a partition for a batch, so each is a run of its own.
     for _ in 0..30 {
-        kpipe(["send", &topic]).input(line("null") + &line("\"\"")).run().ok();
+        kpipe(["send", &topic])
+            .input(line("null") + &line("\"\""))
+            .run()
+            .ok();
     }
     let mut places = BTreeMap::<_, BTreeSet<_>>::new();
     for record in topic.records() {
-        places.entry(record.key).or_default().insert(record.partition);
+        places
+            .entry(record.key)
+            .or_default()
+            .insert(record.partition);
     }
     assert_eq!(places.len(), 2);
     assert!(places[&None].len() > 1);
@@ -182,11 +196,19 @@ fn a_null_key_goes_anywhere_and_an_empty_key_to_one_place() {
 #[test]
 fn the_order_of_each_key_is_that_of_the_input() {
     let topic = topic("order").partitions(5).create();
-    let lines: String = (0..20_000).map(|number| format!("key-{}:{number}\n", number % 17)).collect();
-    kpipe(["send", &topic, "--lines", "-K", ":"]).input(lines).run().ok();
+    let lines: String = (0..20_000)
+        .map(|number| format!("key-{}:{number}\n", number % 17))
+        .collect();
+    kpipe(["send", &topic, "--lines", "-K", ":"])
+        .input(lines)
+        .run()
+        .ok();
     let mut by_key = BTreeMap::<_, Vec<u32>>::new();
     for record in topic.records() {
-        by_key.entry(record.key_text()).or_default().push(record.text().parse().unwrap());
+        by_key
+            .entry(record.key_text())
+            .or_default()
+            .push(record.text().parse().unwrap());
     }
     assert_eq!(by_key.values().map(Vec::len).sum::<usize>(), 20_000);
     assert!(by_key.values().all(|numbers| numbers.is_sorted()));
@@ -204,6 +226,9 @@ fn a_partition_that_the_target_lacks_ends_the_run_unless_keys_are_hashed() {
         .says("1 sent")
         .says("--repartition");
     assert_eq!(topic.records().len(), 1);
-    kpipe(["send", &topic, "--repartition"]).input(lines).run().ok();
+    kpipe(["send", &topic, "--repartition"])
+        .input(lines)
+        .run()
+        .ok();
     assert_eq!(topic.records().len(), 3);
 }

@@ -87,11 +87,23 @@ fn check_secrets(finished: &Finished, login: &Login) {
 fn the_right_credentials_and_authority_do() {
     for listener in [Sasl, SaslSsl, Ssl] {
         let topic = topic("right").create();
-        to(listener, &alice(), "KAFKA_CA", &["send", &topic, "--lines"]).input("a\nb\n").run().ok();
-        let tail = to(listener, &alice(), "KAFKA_CA", &["tail", &topic, "-e"]).run().ok();
+        to(listener, &alice(), "KAFKA_CA", &["send", &topic, "--lines"])
+            .input("a\nb\n")
+            .run()
+            .ok();
+        let tail = to(listener, &alice(), "KAFKA_CA", &["tail", &topic, "-e"])
+            .run()
+            .ok();
         assert_eq!(tail.values(), ["a", "b"]);
         let group = crate::support::kafka::group();
-        let member = to(listener, &alice(), "KAFKA_CA", &["tail", &topic, "-e", "-g", &group]).run().ok();
+        let member = to(
+            listener,
+            &alice(),
+            "KAFKA_CA",
+            &["tail", &topic, "-e", "-g", &group],
+        )
+        .run()
+        .ok();
         assert_eq!(member.values(), ["a", "b"]);
     }
 }
@@ -102,9 +114,13 @@ fn a_wrong_password_is_refused() {
     for listener in [Sasl, SaslSsl] {
         for attempt in attempts(&topic) {
             let login = mallory();
-            let run = to(listener, &login, "KAFKA_CA", &attempt).input("a\nb\n").run();
+            let run = to(listener, &login, "KAFKA_CA", &attempt)
+                .input("a\nb\n")
+                .run();
             check_secrets(&run, &login);
-            run.exits(4).says("refused the credentials").says_one_error();
+            run.exits(4)
+                .says("refused the credentials")
+                .says_one_error();
         }
     }
     assert_eq!(topic.records(), []);
@@ -115,7 +131,9 @@ fn a_strange_authority_is_a_wrong_configuration() {
     let topic = topic("wrong-authority").create();
     for listener in [SaslSsl, Ssl] {
         for attempt in attempts(&topic) {
-            let run = to(listener, &alice(), "KAFKA_WRONG_CA", &attempt).input("a\n").run();
+            let run = to(listener, &alice(), "KAFKA_WRONG_CA", &attempt)
+                .input("a\n")
+                .run();
             check_secrets(&run, &alice());
             run.exits(2).says("ssl.ca.location").says_one_error();
         }
@@ -177,6 +195,8 @@ fn credentials_work_from_a_java_file_too() {
         alice.password
     );
     std::fs::write(&file, properties).unwrap();
-    kpipe(["send", &topic, "value", "-F", file.to_str().unwrap()]).run().ok();
+    kpipe(["send", &topic, "value", "-F", file.to_str().unwrap()])
+        .run()
+        .ok();
     assert_eq!(topic.records()[0].text(), "value");
 }

@@ -17,7 +17,10 @@ fn reading_alone_leaves_no_group() {
     member.lines(10);
     let groups = groups();
     assert!(!groups.is_empty());
-    assert!(groups.iter().all(|group| group.starts_with(GROUP_PREFIX)), "{groups:?}");
+    assert!(
+        groups.iter().all(|group| group.starts_with(GROUP_PREFIX)),
+        "{groups:?}"
+    );
 }
 
 /// On a broker of its own, because groups of other tests make the topic that must not be there.
@@ -41,6 +44,10 @@ fn sending_and_reading_alone_do_not_make_the_offsets_topic() {
         .env("KPIPE", env!("CARGO_BIN_EXE_kpipe"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "only\n");
 }

@@ -255,7 +255,10 @@ impl Running {
     /// Its most memory so far, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
@@ -318,23 +321,38 @@ impl Finished {
 
     #[track_caller]
     pub(crate) fn dies_of(self, signal: Signal) -> Self {
-        assert_eq!(self.status.signal(), Some(signal.as_raw()), "stderr: {}", self.stderr);
+        assert_eq!(
+            self.status.signal(),
+            Some(signal.as_raw()),
+            "stderr: {}",
+            self.stderr
+        );
         self
     }
 
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "it did not say {text:?}, but: {}", self.stderr);
+        assert!(
+            self.stderr.contains(text),
+            "it did not say {text:?}, but: {}",
+            self.stderr
+        );
         self
     }
 
     /// Exactly one error block.
     #[track_caller]
     pub(crate) fn says_one_error(self) -> Self {
-        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        let errors = self
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .count();
         assert_eq!(errors, 1, "stderr: {}", self.stderr);
         let strange = self.stderr.lines().find(|line| {
-            !["error: ", "  caused by: ", "hint: "].iter().any(|start| line.starts_with(start))
+            !["error: ", "  caused by: ", "hint: "]
+                .iter()
+                .any(|start| line.starts_with(start))
                 && !line.is_empty()
         });
         assert_eq!(strange, None, "stderr: {}", self.stderr);
@@ -358,11 +376,17 @@ impl Finished {
 }
 
 pub(crate) fn offsets(lines: &[Value]) -> Vec<i64> {
-    lines.iter().map(|line| line["offset"].as_i64().unwrap()).collect()
+    lines
+        .iter()
+        .map(|line| line["offset"].as_i64().unwrap())
+        .collect()
 }
 
 pub(crate) fn values(lines: &[Value]) -> Vec<String> {
-    lines.iter().map(|line| line["value"].as_str().unwrap().to_owned()).collect()
+    lines
+        .iter()
+        .map(|line| line["value"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The whole lines in `bytes`; a killed run may have left a part of one behind.

@@ -48,7 +48,10 @@ pub(crate) fn group() -> String {
 pub(crate) fn groups() -> Vec<String> {
     let consumer: BaseConsumer = client().create().unwrap();
     let list = consumer.fetch_group_list(None, PATIENCE).unwrap();
-    list.groups().iter().map(|group| group.name().to_owned()).collect()
+    list.groups()
+        .iter()
+        .map(|group| group.name().to_owned())
+        .collect()
 }
 
 struct Unpark(Thread);
@@ -201,7 +204,8 @@ impl Topic {
     pub(crate) fn delete_records_before(&self, partition: i32, offset: i64) {
         let (admin, options) = admin();
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.0, partition, Offset::Offset(offset)).unwrap();
+        list.add_partition_offset(&self.0, partition, Offset::Offset(offset))
+            .unwrap();
         let deleted = block_on(admin.delete_records(&list, &options)).unwrap();
         for element in deleted.elements() {
             element.error().unwrap();
@@ -212,7 +216,9 @@ impl Topic {
     pub(crate) fn watermarks(&self, partition: i32) -> (i64, i64) {
         let consumer: BaseConsumer = client().create().unwrap();
         eventually("the partition answers", || {
-            consumer.fetch_watermarks(&self.0, partition, Duration::from_secs(5)).ok()
+            consumer
+                .fetch_watermarks(&self.0, partition, Duration::from_secs(5))
+                .ok()
         })
     }
 
@@ -232,7 +238,11 @@ impl Topic {
 
     fn partitions(&self, consumer: &BaseConsumer) -> Vec<i32> {
         let metadata = consumer.fetch_metadata(Some(&self.0), PATIENCE).unwrap();
-        metadata.topics()[0].partitions().iter().map(|one| one.id()).collect()
+        metadata.topics()[0]
+            .partitions()
+            .iter()
+            .map(|one| one.id())
+            .collect()
     }
 
     /// All committed records, by partition and offset.
@@ -257,14 +267,17 @@ impl Topic {
         let partitions = self.partitions(&consumer);
         let mut list = TopicPartitionList::new();
         for partition in &partitions {
-            list.add_partition_offset(&self.0, *partition, Offset::Beginning).unwrap();
+            list.add_partition_offset(&self.0, *partition, Offset::Beginning)
+                .unwrap();
         }
         consumer.assign(&list).unwrap();
         let mut records = Vec::new();
         let mut open = partitions.len();
         while open > 0 {
             match consumer.poll(PATIENCE).expect("the log is read in time") {
-                Ok(message) => records.push((message.partition(), message.offset(), read(&message))),
+                Ok(message) => {
+                    records.push((message.partition(), message.offset(), read(&message)))
+                }
                 Err(KafkaError::PartitionEOF(_)) => open -= 1,
                 // A broker that is just back is looked for again.
                 Err(KafkaError::MessageConsumption(
@@ -288,7 +301,11 @@ impl Topic {
     }
 
     fn check_acknowledged(&self, producer: &BaseProducer) {
-        assert_eq!(producer.in_flight_count(), 0, "records of {self} are not acknowledged");
+        assert_eq!(
+            producer.in_flight_count(),
+            0,
+            "records of {self} are not acknowledged"
+        );
     }
 
     /// Adds records without a key to `partition`, whose values are these numbers.
@@ -345,12 +362,15 @@ pub(crate) fn transaction() -> BaseProducer {
 }
 
 pub(crate) fn send(producer: &BaseProducer, topic: &str, record: &Record) {
-    let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-        headers.insert(Header {
-            key,
-            value: value.as_ref(),
-        })
-    });
+    let headers = record
+        .headers
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: value.as_ref(),
+            })
+        });
     let mut outgoing = BaseRecord::<[u8], [u8]>::to(topic)
         .partition(record.partition)
         .timestamp(record.timestamp);

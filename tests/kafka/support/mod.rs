@@ -24,6 +24,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 
 /// What `ci/kafka` tells.
 pub(crate) fn told(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set: run me with `ci/kafka --secure cargo test …`"))
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run me with `ci/kafka --secure cargo test …`")
+    })
 }
