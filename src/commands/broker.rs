@@ -109,7 +109,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             .env("KPIPE_X_HEARTBEAT_INTERVAL_MS", "500")
             .spawn()
             .map_err(|error| cannot_run(program, error))?;
-        return wait(&child, context);
+        return wait(&child, &broker, context);
     }
     let mut out = output::stdout().map_err(CommandError::failed)?;
     let line =
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
 /// Waits for the command; hands a signal of ours on to it, and its end on to our caller.
 ///
 /// Waits for any child, so that as process 1 of a container nobody's orphans pile up.
-fn wait(child: &Child, context: &Context) -> Result<Outcome, CommandError> {
+fn wait(child: &Child, broker: &Broker, context: &Context) -> Result<Outcome, CommandError> {
     let command = Pid::from_child(child);
     let mut told = false;
     loop {
@@ -147,11 +147,16 @@ fn wait(child: &Child, context: &Context) -> Result<Outcome, CommandError> {
             std::thread::sleep(GLANCE);
         } else if context.stop.wait(GLANCE) {
             told = true;
+            // An interrupt from the terminal has reached the command already, and a second
+            // would end it at once.
+            let from_terminal = rustix::termios::tcgetsid(std::io::stdin()).is_ok();
             let signal = context.stop.signal().and_then(Signal::from_named_raw);
+            let signal = signal.filter(|signal| *signal != Signal::INT || !from_terminal);
             if let Some(signal) = signal {
                 let _ = process::kill_process(command, signal);
             }
         }
+        broker.serve(Duration::ZERO);
     }
 }
 

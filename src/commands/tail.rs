@@ -94,7 +94,7 @@ pub(crate) struct Args {
         short,
         long,
         value_name = "COUNT",
-        conflicts_with = "group",
+        conflicts_with_all = ["group", "count"],
         help_heading = "Where"
     )]
     last: Option<usize>,
@@ -193,7 +193,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let start = Instant::now();
     let offsets = args.offsets(context)?;
     let topics = Topics::new(&args.topics).map_err(CommandError::usage)?;
-    let output = Output::stdout(args.format(context)?).map_err(cannot_write)?;
+    let (stop, timeout) = (context.stop.clone(), args.timeout);
+    let is_over =
+        move || stop.is_asked() || timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+    let output = Output::stdout(args.format(context)?, is_over).map_err(cannot_write)?;
     let cluster = context.cluster()?;
     let mut run = Run {
         context,
@@ -407,20 +410,21 @@ impl Run<'_> {
             }
             .run()
             .map_err(cannot_write)?;
-            if !matches!(end, End::Source) {
+            if !matches!(end, End::Source | End::Idle | End::Timeout) {
                 return Ok(end);
             }
-            if cut
-                .iter()
-                .any(|(topic, partition)| last.seen(topic, *partition) < count)
+            if matches!(end, End::Source)
+                && cut
+                    .iter()
+                    .any(|(topic, partition)| last.seen(topic, *partition) < count)
             {
                 window = window.saturating_mul(16);
                 continue;
             }
             self.written = last.print().map_err(cannot_write)?;
             return match follower {
-                Some(follower) => self.alone(follower),
-                None => Ok(end),
+                Some(follower) if matches!(end, End::Source) => self.alone(follower),
+                _ => Ok(end),
             };
         }
     }

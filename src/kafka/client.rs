@@ -79,8 +79,6 @@ pub(super) struct Client {
 pub(super) struct TopicMetadata {
     pub(super) name: String,
     pub(super) partitions: i32,
-    /// Some partition has no leader just now.
-    pub(super) leaderless: bool,
 }
 
 impl Client {
@@ -297,11 +295,10 @@ impl Client {
             .collect())
     }
 
-    /// The cluster's id, if it tells one within `timeout`.
-    pub(super) fn is_built_in_broker(&self) -> bool {
-        self.native
-            .fetch_cluster_id(Duration::from_secs(1))
-            .is_none_or(|id| id.starts_with("mockCluster"))
+    /// Whether this is the built-in broker, by its cluster id; `None` when there is no id.
+    pub(super) fn is_built_in_broker(&self) -> Option<bool> {
+        let id = self.native.fetch_cluster_id(Duration::from_secs(1))?;
+        Some(id.starts_with("mockCluster"))
     }
 
     /// Looks up one offset for each of `partitions`.
@@ -377,7 +374,6 @@ fn read_topic(topic: &rdkafka::metadata::MetadataTopic) -> Result<TopicMetadata,
     Ok(TopicMetadata {
         name,
         partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
-        leaderless: topic.partitions().iter().any(|one| one.leader() < 0),
     })
 }
 

@@ -15,7 +15,7 @@ use super::{Notice, Step, ffi};
 ///
 /// A small queue keeps memory small; `fetch.queue.backoff.ms`, a second by default, is
 /// how long librdkafka waits before it fetches again when that queue is full.
-pub const DEFAULTS: [(&str, &str); 6] = [
+pub const DEFAULTS: [(&str, &str); 7] = [
     ("isolation.level", "read_committed"),
     ("check.crcs", "true"),
     ("queued.min.messages", "1000"),
@@ -23,6 +23,8 @@ pub const DEFAULTS: [(&str, &str); 6] = [
     ("fetch.queue.backoff.ms", "1"),
     // How soon a deleted topic, a new partition or a newly matching topic is noticed.
     ("topic.metadata.refresh.interval.ms", "3000"),
+    // How long a deleted topic is taken for one that is still being made.
+    ("topic.metadata.propagation.max.ms", "3000"),
 ];
 
 /// Settings that kpipe's promises rest on.
@@ -78,9 +80,6 @@ pub(super) fn sort_out(
                 }
             };
         };
-        if failed.is_some() {
-            return false;
-        }
         let result = match code {
             Code::PartitionEOF => {
                 if progress.reach(topic, partition, message.offset()) {
@@ -96,7 +95,10 @@ pub(super) fn sort_out(
             }
             code => refusal(code, &text, topic),
         };
-        failed = result.err();
+        // The other messages are still to be seen: an end is told once.
+        if let Err(error) = result {
+            failed.get_or_insert(error);
+        }
         false
     });
     if !done.is_empty() {
@@ -135,6 +137,9 @@ fn overtaken(
     progress.reach(topic, partition, low);
     if next < position {
         progress.rewind(topic, partition, next);
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(topic, partition);
+        let _ = ffi::resume(&client.native, &list);
     }
     seek(topic, partition, next)
 }

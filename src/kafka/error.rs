@@ -7,7 +7,6 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use thiserror::Error;
 
 use super::context::Trouble;
-use super::ffi;
 use crate::error::CommandError;
 use crate::exit::Status;
 
@@ -103,7 +102,7 @@ impl From<Code> for Cause {
     fn from(code: Code) -> Self {
         Self {
             code,
-            text: plain(&ffi::describe(code)),
+            text: plain(&code.to_string()),
         }
     }
 }

@@ -19,6 +19,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaType};
 
 use super::context::Context;
+use super::producer::Outgoing;
 use crate::record::{Header, Record, Timestamp, TimestampKind};
 
 /// `RD_KAFKA_PARTITION_UA`, a macro in C: the partitioner chooses.
@@ -76,7 +77,6 @@ unsafe extern "C" fn rebalance(
     let (context, partitions) = unsafe {
         (
             &*opaque.cast::<Context>().cast_const(),
-            // Null when nothing moved to this member.
             elements((*partitions).elems, count((*partitions).cnt)),
         )
     };
@@ -593,6 +593,23 @@ impl Topic {
     }
 }
 
+/// Fetches `partitions` again that were paused.
+pub(super) fn resume(client: &Client<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    // SAFETY: both live for the call.
+    unsafe {
+        resolve(rd::rd_kafka_resume_partitions(
+            client.native_ptr(),
+            partitions.ptr(),
+        ))
+    }
+}
+
+/// How many records and reports the client holds.
+pub(super) fn held(client: &Client<Context>) -> usize {
+    // SAFETY: the client lives.
+    count(unsafe { rd::rd_kafka_outq_len(client.native_ptr()) })
+}
+
 /// Stops fetching `partitions`; what is queued may still come.
 pub(super) fn pause(client: &Client<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
     // SAFETY: both live for the call.
@@ -602,18 +619,6 @@ pub(super) fn pause(client: &Client<Context>, partitions: &TopicPartitionList) -
             partitions.ptr(),
         ))
     }
-}
-
-/// What a producer is asked to send, borrowed for the call.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outgoing<'a> {
-    /// `None` leaves the choice to the partitioner.
-    pub(super) partition: Option<i32>,
-    /// Milliseconds since the epoch; `None` is now.
-    pub(super) timestamp: Option<i64>,
-    pub(super) key: Option<&'a [u8]>,
-    pub(super) value: Option<&'a [u8]>,
-    pub(super) headers: &'a [Header<'a>],
 }
 
 /// Hands a copy of `record` to the client; its fate comes back as a [`Delivery`] with `slot`.
@@ -911,13 +916,6 @@ impl MockCluster {
 pub(crate) fn leave(status: i32) -> ! {
     // SAFETY: no destructor is owed: outputs are flushed and locks die with the process.
     unsafe { libc::_exit(status) }
-}
-
-/// librdkafka's own words for an error code.
-pub(crate) fn describe(code: RDKafkaErrorCode) -> String {
-    KafkaError::Global(code)
-        .rdkafka_error_code()
-        .map_or_else(String::new, |code| code.to_string())
 }
 
 /// Kafka's own name for an error code, such as `MSG_SIZE_TOO_LARGE`.

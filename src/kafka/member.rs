@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -59,6 +59,7 @@ struct Shared {
     /// End offsets taken once, at the start.
     stops: HashMap<(String, i32), i64>,
     state: Mutex<State>,
+    committing: Mutex<()>,
     /// Wakes the committer when it is to end.
     wake: Condvar,
     drain: Box<dyn Fn() + Send + Sync>,
@@ -138,6 +139,7 @@ impl Member {
             known,
             stops,
             state: Mutex::default(),
+            committing: Mutex::default(),
             wake: Condvar::new(),
             drain: Box::new(drain),
             membership,
@@ -206,6 +208,7 @@ impl Source for Member {
         drop(state);
         match sorted {
             Err(Error::TopicDeleted(topic)) if !self.topics.names(&topic) => {
+                self.shared.lock().progress.remove_topic(&topic);
                 self.notices.push(Notice::Gone { topic });
             }
             Err(Error::MixedGroup(_)) => {
@@ -233,7 +236,7 @@ impl Source for Member {
         let (shared, (left, has_left)) = (self.shared.clone(), channel());
         // librdkafka may wait for a coordinator that is gone; the group then finds out by itself.
         let _ = thread::Builder::new().name("leave".into()).spawn(move || {
-            let committed = shared.commit();
+            let committed = shared.commit_last();
             let _ = ffi::close(&shared.client.native);
             let _ = left.send(committed);
         });
@@ -266,8 +269,34 @@ impl Shared {
         }
     }
 
-    /// Commits what is finished, and waits for the answer.
+    /// Commits what is finished and waits for the answer; what fails for reasons that
+    /// pass is tried again with the next.
     fn commit(&self) -> Result<(), Error> {
+        match self.commit_once() {
+            Err(error) if !will_pass(&error) => Err(Error::other("commit offsets", error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits the last that is finished, as often as it takes.
+    fn commit_last(&self) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            match self.commit_once() {
+                Err(error) if will_pass(&error) && start.elapsed() < LEAVE_TIMEOUT => {
+                    thread::sleep(Duration::from_millis(100));
+                }
+                other => return other.map_err(|error| Error::other("commit offsets", error)),
+            }
+        }
+    }
+
+    fn commit_once(&self) -> Result<(), KafkaError> {
+        // One commit at a time: an earlier one must not arrive after a later one.
+        let _one = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut list = TopicPartitionList::new();
         let mut taken = Vec::new();
         for ((topic, partition), finished) in &mut self.lock().held {
@@ -279,15 +308,9 @@ impl Shared {
         if taken.is_empty() || !self.membership.commit {
             return Ok(());
         }
-        let Err(error) = ffi::group(&self.client.native).commit(&list) else {
-            return Ok(());
-        };
-        // Not committed: they stay to be committed with the next.
-        self.lock().finish(taken);
-        if will_pass(&error) {
-            return Ok(());
-        }
-        Err(Error::other("commit offsets", error))
+        ffi::group(&self.client.native)
+            .commit(&list)
+            .inspect_err(|_| self.lock().finish(taken))
     }
 
     /// Where `partitions` begin: where the group left off, else where this run was told.
@@ -384,7 +407,10 @@ impl OnRebalance {
         drop(state);
         group
             .assign(&list)
-            .map_err(|error| Error::other("take the partitions over", error))
+            .map_err(|error| Error::other("take the partitions over", error))?;
+        // A partition that had reached its end here before comes back paused.
+        let _ = ffi::resume(&shared.client.native, &list);
+        Ok(())
     }
 }
 
@@ -411,6 +437,8 @@ impl Rebalance for OnRebalance {
             state.held.remove(&(topic.clone(), *partition));
             list.add_partition(topic, *partition);
         }
+        // Whoever holds nothing in the middle of a rebalance is not at the end.
+        state.assigned &= !state.held.is_empty();
         drop(state);
         if let Err(error) = group.unassign(&list) {
             tracing::warn!(target: "librdkafka", "unassign: {error}");

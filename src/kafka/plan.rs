@@ -134,7 +134,7 @@ pub(super) fn ranges(
     let lows = client.offsets(partitions, Lookup::Beginning)?;
     let at = |time: Option<jiff::Timestamp>| {
         time.map(|time| {
-            if client.is_built_in_broker() {
+            if client.is_built_in_broker() == Some(true) {
                 return Err(Error::NotOnBuiltInBroker("look up offsets by time"));
             }
             client.offsets(partitions, Lookup::Time(time.as_millisecond()))
@@ -183,6 +183,8 @@ pub(super) fn added(
     now: &[TopicMetadata],
 ) -> Vec<(String, i32)> {
     let mut added = Vec::new();
+    // What is gone may come back as another.
+    before.retain(|name, _| now.iter().any(|topic| topic.name == *name));
     for topic in now {
         let known = before.entry(topic.name.clone()).or_insert(0);
         added.extend((*known..topic.partitions).map(|partition| (topic.name.clone(), partition)));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::client::{Client, Cluster, EAGER_CONNECTIONS};
@@ -19,16 +20,18 @@ const DEFAULT_TOPIC_LIMIT: usize = 1_048_588;
 /// What a batch may hold at most: librdkafka's default `batch.size`.
 const BATCH: usize = 1_000_000;
 
+/// What may wait for acknowledgement, in KiB; more where a single record may be larger.
+const QUEUE_KBYTES: usize = 8192;
+
 /// Settings of producers that a user's properties override.
 ///
 /// `murmur2_random` is Java's partitioner: the same key lands on the same
 /// partition. The queue bounds memory: a record waits in it until acknowledged.
-pub const DEFAULTS: [(&str, &str); 8] = [
+pub const DEFAULTS: [(&str, &str); 7] = [
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
     ("compression.type", "lz4"),
-    ("queue.buffering.max.kbytes", "8192"),
     ("queue.buffering.max.messages", "20000"),
     ("topic.metadata.propagation.max.ms", "5000"),
     EAGER_CONNECTIONS,
@@ -112,6 +115,8 @@ pub enum NotTaken {
     Refused(Refusal),
     /// No record can be sent to this topic.
     Topic(Error),
+    /// Kafka is away just now: the same record may be sent again.
+    Unreachable(Error),
     /// The producer cannot go on.
     Fatal(Error),
 }
@@ -127,6 +132,7 @@ pub struct Producer {
     routes: Vec<(String, Result<Route, Error>)>,
     /// Which route the last record took: most often that of the next.
     last: usize,
+    in_transaction: bool,
     in_flight: usize,
     /// Reports that came while something else was asked.
     early: Vec<Delivery>,
@@ -148,6 +154,7 @@ impl Producer {
             topics: HashMap::new(),
             routes: Vec::new(),
             last: 0,
+            in_transaction: false,
             in_flight: 0,
             early: Vec::new(),
         };
@@ -164,12 +171,14 @@ impl Producer {
         let timeout = settings.delivery_timeout.as_millis().to_string();
         let linger = settings.linger.as_millis().to_string();
         let (batch, limit_text) = (limit.min(BATCH).to_string(), limit.to_string());
+        let queue = (limit / 1024 * 2).max(QUEUE_KBYTES).to_string();
         let mut defaults = DEFAULTS.to_vec();
         defaults.extend([
             ("message.timeout.ms", timeout.as_str()),
             ("linger.ms", linger.as_str()),
             ("batch.size", batch.as_str()),
             ("message.max.bytes", limit_text.as_str()),
+            ("queue.buffering.max.kbytes", queue.as_str()),
         ]);
         let mut fixed = Vec::new();
         if let Some(codec) = &settings.compression {
@@ -216,7 +225,9 @@ impl Producer {
             metadata = client.topic(topic)?;
         }
         let chosen = self.cluster.properties.contains_key("message.max.bytes");
-        if ask_limit && !chosen && !client.is_built_in_broker() {
+        // A request that the built-in broker lacks would take its whole time.
+        let answers = client.is_built_in_broker() == Some(false);
+        if ask_limit && !chosen && answers {
             let limit = ffi::topic_setting(
                 &client.native,
                 &[topic],
@@ -224,16 +235,23 @@ impl Producer {
                 Duration::from_secs(1),
             )
             .into_iter()
-            .find_map(|(_, limit)| limit.parse().ok())
-            .unwrap_or(DEFAULT_TOPIC_LIMIT);
+            .find_map(|(_, limit)| limit.parse::<usize>().ok())
+            // librdkafka takes no other values.
+            .map_or(DEFAULT_TOPIC_LIMIT, |limit| {
+                limit.clamp(1000, 1_000_000_000)
+            });
             let in_transaction = self.settings.transactional_id.is_some();
             if limit != DEFAULT_TOPIC_LIMIT && in_transaction && first {
                 // A transaction belongs to one client, so its first topic decides.
                 self.clients.clear();
                 client = self.client(limit)?;
                 client.topic(topic)?;
-            } else if !in_transaction {
+                if std::mem::take(&mut self.in_transaction) {
+                    self.begin_transaction()?;
+                }
+            } else if !in_transaction && limit != DEFAULT_TOPIC_LIMIT {
                 client = self.client(limit)?;
+                client.topic(topic)?;
             }
         }
         let handle = ffi::Topic::new(&client.native, topic)
@@ -258,7 +276,7 @@ impl Producer {
             .is_none_or(|(last, _)| last != topic)
         {
             self.prepare(topic, true).map_err(|error| match error {
-                Error::Unreachable { .. } => NotTaken::Fatal(error),
+                Error::Unreachable { .. } => NotTaken::Unreachable(error),
                 error => NotTaken::Topic(error),
             })?;
             self.last = self.topics[topic];
@@ -274,17 +292,17 @@ impl Producer {
                 partitions: route.partitions,
             });
         }
-        let native = ffi::Outgoing {
-            partition: record.partition,
-            timestamp: record.timestamp,
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-        };
-        match ffi::produce(&route.client.native, &route.topic, &native, slot) {
+        match ffi::produce(&route.client.native, &route.topic, record, slot) {
             Ok(()) => {
                 self.in_flight += 1;
                 Ok(())
+            }
+            // Nothing waits that could make room: the record alone is too large.
+            Err(Code::QueueFull) if ffi::held(&route.client.native) == 0 => {
+                Err(NotTaken::Refused(Refusal {
+                    code: Code::QueueFull,
+                    maybe_persisted: false,
+                }))
             }
             Err(Code::QueueFull) => Err(NotTaken::QueueFull),
             Err(Code::Fatal) => {
@@ -359,8 +377,12 @@ impl Producer {
 
     /// Begins the transaction that everything sent from now on belongs to.
     pub fn begin_transaction(&mut self) -> Result<(), Error> {
+        // Without a connection the first step would take its whole time to say so.
+        self.clients[0].1.topics()?;
         self.transact(Transaction::Init, "begin a transaction")?;
-        self.transact(Transaction::Begin, "begin a transaction")
+        self.transact(Transaction::Begin, "begin a transaction")?;
+        self.in_transaction = true;
+        Ok(())
     }
 
     /// Ends the transaction: all of it becomes visible at once. Everything must be acknowledged.
@@ -390,7 +412,7 @@ impl Producer {
         }
         worker
             .join()
-            .unwrap_or(Ok(()))
+            .unwrap_or(Err(KafkaError::Canceled))
             .map_err(|error| Error::other(what, error))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::client::{Client, Cluster, EAGER_CONNECTIONS, TopicMetadata};
+use super::client::{Client, Cluster, EAGER_CONNECTIONS};
 use super::error::Error;
 use super::ffi::{self, Messages, Queue, Role};
 use super::offset_spec::OffsetSpec;
@@ -61,7 +61,7 @@ impl Reader {
         }
         reader.start_all()?;
         if !bounded {
-            reader.watch(&topics);
+            reader.watch();
         }
         Ok(reader)
     }
@@ -69,7 +69,6 @@ impl Reader {
     /// Follows on where an earlier reader of the same selection was to stop.
     pub fn resume(cluster: &Cluster, earlier: &Self) -> Result<Self, Error> {
         let mut reader = Self::connect(cluster, earlier.selection.clone(), false)?;
-        let topics = reader.selection.topics.find(&reader.client)?;
         reader.ranges = earlier
             .ranges
             .iter()
@@ -81,7 +80,7 @@ impl Reader {
             })
             .collect();
         reader.start_all()?;
-        reader.watch(&topics);
+        reader.watch();
         Ok(reader)
     }
 
@@ -130,9 +129,12 @@ impl Reader {
     }
 
     /// Looks for partitions and topics that appear while we follow.
-    fn watch(&mut self, topics: &[TopicMetadata]) {
+    fn watch(&mut self) {
         let mut known = BTreeMap::new();
-        plan::added(&mut known, topics);
+        for range in &self.ranges {
+            let partitions: &mut i32 = known.entry(range.topic.clone()).or_default();
+            *partitions = (range.partition + 1).max(*partitions);
+        }
         let (sender, receiver): (Sender<Vec<_>>, _) = channel();
         let (client, wanted) = (self.client.clone(), self.selection.topics.clone());
         let only = self.selection.partitions.clone();

@@ -25,6 +25,9 @@ pub enum Input {
 /// Bytes of input that may wait for their fate.
 const OPEN_BYTES: usize = 16 * 1024 * 1024;
 
+/// How much a rate may lag and still catch up.
+const RATE_CREDIT: Duration = Duration::from_millis(100);
+
 /// How long an interrupted run waits for acknowledgements.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -48,6 +51,8 @@ pub struct Manner {
     /// A first line without a record means that the input is something else.
     pub first_line_decides: bool,
     pub longest_line: usize,
+    /// How long Kafka may be away before that ends the run.
+    pub delivery_timeout: Duration,
 }
 
 /// Why sending ended before the input did.
@@ -112,6 +117,8 @@ pub struct Delivery<'a, O> {
     /// When the next record may go, with a rate.
     next_due: Option<Instant>,
     halt: Option<Halt>,
+    halted: Option<Instant>,
+    purged: bool,
     acknowledged: u64,
     failed: u64,
 }
@@ -148,6 +155,8 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             latencies,
             next_due: None,
             halt: None,
+            halted: None,
+            purged: false,
             acknowledged: 0,
             failed: 0,
         }
@@ -160,9 +169,6 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     pub fn run(mut self) -> Result<Delivered<O>, SettleError> {
         loop {
             self.look_for_halt();
-            if self.halt.is_some() {
-                self.reading.ask();
-            }
             if self.ledger.open_bytes() >= OPEN_BYTES {
                 self.serve(Duration::from_millis(10))?;
                 continue;
@@ -194,11 +200,17 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         })
     }
 
+    /// Notices a reason to halt; once there is one, bounds the wait for acknowledgements.
     fn look_for_halt(&mut self) {
         if self.halt.is_some() {
-            return;
-        }
-        if self.stop.is_asked() {
+            self.reading.ask();
+            let waited = self.halted.get_or_insert_with(Instant::now).elapsed();
+            let is_hopeless = self.producer.decided().is_some();
+            if !self.purged && (is_hopeless || waited >= DRAIN_TIMEOUT) {
+                self.purged = true;
+                self.producer.purge();
+            }
+        } else if self.stop.is_asked() {
             self.halt = Some(Halt::Interrupted);
         } else if let Some(error) = self.producer.decided() {
             self.halt = Some(Halt::Kafka(error));
@@ -228,6 +240,10 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         let lines = parsed.block.len();
         self.ledger.open(parsed)?;
         for index in 0..lines {
+            if self.manner.rate.is_some() {
+                self.serve(Duration::ZERO)?;
+                self.look_for_halt();
+            }
             let Some((parsed, first_slot)) = self.ledger.last() else {
                 break;
             };
@@ -280,7 +296,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         slot,
                         self.stop,
                         &mut self.next_due,
-                        self.manner.rate,
+                        self.manner,
                     );
                     match result {
                         Ok(()) => continue,
@@ -325,6 +341,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                 // Lines before it are told first.
                 while !self.ledger.is_settled() {
                     self.serve(Duration::from_millis(10))?;
+                    self.look_for_halt();
                 }
                 self.failed += u64::from(*last);
                 self.ledger.overlong(piece, self.manner.longest_line)
@@ -370,21 +387,9 @@ impl<'a, O: Outlet> Delivery<'a, O> {
 
     /// Waits until nothing is in flight; a signal or an error that decides bounds the wait.
     fn wait_for_fates(&mut self) -> Result<(), SettleError> {
-        let mut since_halt: Option<Instant> = None;
-        let mut purged = false;
         while self.producer.in_flight() > 0 {
             self.serve(Duration::from_millis(50))?;
             self.look_for_halt();
-            if self.halt.is_none() {
-                continue;
-            }
-            let waited = since_halt.get_or_insert_with(Instant::now).elapsed();
-            let hopeless =
-                !matches!(self.halt, Some(Halt::Interrupted)) && self.producer.decided().is_some();
-            if !purged && (hopeless || waited >= DRAIN_TIMEOUT) {
-                purged = true;
-                self.producer.purge();
-            }
         }
         self.serve(Duration::ZERO)
     }
@@ -406,10 +411,12 @@ fn take(
     slot: usize,
     stop: &Stop,
     next_due: &mut Option<Instant>,
-    rate: Option<f64>,
+    manner: &Manner,
 ) -> Result<(), Refused> {
-    if let Some(rate) = rate {
-        let due = next_due.unwrap_or_else(Instant::now);
+    if let Some(rate) = manner.rate {
+        // A pause in the input is not made up for by a burst.
+        let now = Instant::now();
+        let due = next_due.map_or(now, |due| if due + RATE_CREDIT < now { now } else { due });
         loop {
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -422,6 +429,7 @@ fn take(
         }
         *next_due = Some(due + Duration::from_secs_f64(1.0 / rate));
     }
+    let start = Instant::now();
     loop {
         match producer.send(topic, record, slot) {
             Ok(()) => return Ok(()),
@@ -441,7 +449,15 @@ fn take(
                     ..Failure::not_sent(error.to_string())
                 }));
             }
-            Err(NotTaken::Fatal(error)) => return Err(Refused::Run(error)),
+            Err(NotTaken::Unreachable(_)) if start.elapsed() < manner.delivery_timeout => {
+                if stop.is_asked() {
+                    return Err(Refused::Interrupted);
+                }
+                producer.serve_keeping(Duration::ZERO);
+            }
+            Err(NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
+                return Err(Refused::Run(error));
+            }
         }
     }
 }

@@ -248,6 +248,19 @@ impl<O: Outlet> Ledger<O> {
                 failed.settle(self.transaction_bytes, b"")?;
             } else if self.transaction {
                 failed.keep_all(self.transaction_bytes);
+                let failure = Failure {
+                    code: "ABORTED".into(),
+                    ..Failure::not_sent(
+                        "the transaction was aborted, and with it every line that has no \
+                         reason of its own",
+                    )
+                };
+                failed.explain(&Receipt {
+                    file: None,
+                    line: None,
+                    topic: self.topic.as_deref(),
+                    fate: (&failure).into(),
+                })?;
             }
             failed.finish()?;
         }

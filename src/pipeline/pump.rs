@@ -159,22 +159,27 @@ pub struct Pump<'a, S> {
 impl<S: Sink> Pump<'_, S> {
     /// Moves records until there is a reason to end; says which, and how many were written.
     ///
-    /// Errors are those of the sink. In either case all that was written is flushed
-    /// and reported as finished, and nothing else is.
+    /// Errors are those of the sink. What is reported as finished was flushed before, and
+    /// after an end that the sink is not the cause of that is all.
     pub fn run(mut self) -> io::Result<(End, u64)> {
         let mut written = 0;
         let mut unreported = HashMap::new();
         let end = self.pass(&mut written, &mut unreported);
+        let stop = self.stop;
         let closed = |error: io::Error| match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(End::ClosedPipe),
+            // The reader of our output held up the end of the run for too long.
+            io::ErrorKind::TimedOut if stop.is_asked() => Ok(End::Stopped),
+            io::ErrorKind::TimedOut => Ok(End::Timeout),
             _ => Err(error),
         };
-        let end = end.or_else(closed)?;
+        let end = match end {
+            Ok(end) => end,
+            // What was not written is not finished either.
+            Err(error) => return Ok((closed(error)?, written)),
+        };
         let until =
             matches!(end, End::Stopped | End::Timeout).then(|| Instant::now() + DRAIN_TIMEOUT);
-        if matches!(end, End::ClosedPipe) {
-            return Ok((end, written));
-        }
         match self.finish(&mut unreported, until) {
             Ok(()) => Ok((end, written)),
             Err(error) => Ok((closed(error)?, written)),

@@ -212,6 +212,10 @@ impl FailedFile {
         next.write_all(&self.failed)?;
         self.file.seek(SeekFrom::Start(self.kept + self.dead))?;
         io::copy(&mut self.file, next.as_file_mut())?;
+        next.as_file()
+            .set_permissions(self.file.metadata()?.permissions())?;
+        // Renamed before it is on the disk, it might be empty after a power cut.
+        next.as_file().sync_all()?;
         self.file = next.persist(&self.path)?;
         self.kept += self.failed.len() as u64;
         self.dead = 0;

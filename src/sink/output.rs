@@ -21,6 +21,12 @@ const CHUNK: usize = 512 * 1024;
 /// Chunks that may wait for the writer.
 const CHUNKS: usize = 2;
 
+/// How often a waiting thread looks whether the run is over.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long a reader that takes nothing holds up the end of a run.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a record looks like.
 pub enum Format {
     /// A record line.
@@ -59,7 +65,10 @@ pub struct Output {
 
 impl Output {
     /// Writes to stdout.
-    pub fn stdout(format: Format) -> io::Result<Self> {
+    ///
+    /// Once `is_over`, a reader that takes nothing is waited for a little longer only;
+    /// then writing fails as timed out.
+    pub fn stdout(format: Format, is_over: impl Fn() -> bool + 'static) -> io::Result<Self> {
         let file = stdout()?;
         // What is for people is fit for a terminal already.
         let raw = file.is_terminal() && !matches!(format, Format::Pretty(_));
@@ -67,7 +76,7 @@ impl Output {
             format,
             for_terminal: raw.then(Vec::new),
             chunk: Vec::new(),
-            writer: Writer::start(file.try_clone()?)?,
+            writer: Writer::start(file.try_clone()?, Box::new(is_over))?,
             file,
         })
     }
@@ -143,10 +152,12 @@ struct Writer {
     /// Chunks that are written come back empty, to be filled again.
     written: Receiver<io::Result<Vec<u8>>>,
     outstanding: usize,
+    is_over: Box<dyn Fn() -> bool>,
+    over_since: Option<Instant>,
 }
 
 impl Writer {
-    fn start(mut file: File) -> io::Result<Self> {
+    fn start(mut file: File, is_over: Box<dyn Fn() -> bool>) -> io::Result<Self> {
         let (chunks, to_write) = sync_channel::<Vec<u8>>(CHUNKS);
         let (report, written) = sync_channel(CHUNKS + 2);
         thread::Builder::new().name("write".into()).spawn(move || {
@@ -162,6 +173,8 @@ impl Writer {
             chunks,
             written,
             outstanding: 0,
+            is_over,
+            over_since: None,
         })
     }
 
@@ -191,16 +204,27 @@ impl Writer {
 
     /// Waits for one chunk to be written; `None` when that took too long.
     fn wait(&mut self, until: Option<Instant>) -> io::Result<Option<Vec<u8>>> {
-        let left = until.map_or(Duration::MAX, |until| {
-            until.saturating_duration_since(Instant::now())
-        });
-        match self.written.recv_timeout(left) {
-            Ok(written) => {
-                self.outstanding -= 1;
-                written.map(Some)
+        loop {
+            let left = until.map_or(GLANCE, |until| {
+                until.saturating_duration_since(Instant::now()).min(GLANCE)
+            });
+            match self.written.recv_timeout(left) {
+                Ok(written) => {
+                    self.outstanding -= 1;
+                    return written.map(Some);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(None);
+            }
+            if (self.is_over)() {
+                let since = self.over_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= PATIENCE {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! channel holds a few, and a line longer than the limit passes through in pieces.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use crate::stop::Stop;
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 * 1024;
+
+/// Bytes that a pipe is made to hold.
+const PIPE: usize = 1024 * 1024;
 
 /// How often a reader of a quiet pipe looks whether it is to stop.
 const GLANCE: Timespec = Timespec {
@@ -52,7 +55,7 @@ impl Input {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         // A larger pipe lets both sides work longer before they meet; harmless if refused.
-        let _ = rustix::pipe::fcntl_setpipe_size(&file, 1024 * 1024);
+        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
         Ok(Self {
             name,
             length: metadata.is_file().then_some(metadata.len()),
@@ -67,14 +70,28 @@ impl Input {
 
     /// The same input as a regular file at its beginning; what cannot be read twice is
     /// copied to a temporary file, which goes with the process.
-    pub fn rereadable(mut self) -> io::Result<Self> {
-        if self.length.is_none() {
-            let mut copy = tempfile::tempfile()?;
-            let length = io::copy(&mut self.file, &mut copy)?;
-            copy.rewind()?;
-            self.file = copy;
-            self.length = Some(length);
+    pub fn rereadable(mut self, stop: &Stop) -> io::Result<Self> {
+        if self.length.is_some() {
+            return Ok(self);
         }
+        let mut copy = tempfile::tempfile()?;
+        let length = AtomicU64::new(0);
+        let mut buffer = Vec::new();
+        while !stop.is_asked() {
+            let mut readable = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut readable, Some(&GLANCE)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                other => other?,
+            };
+            if fill(&self.file, &mut buffer, &length)? {
+                break;
+            }
+            copy.write_all(&buffer)?;
+            buffer.clear();
+        }
+        copy.rewind()?;
+        self.file = copy;
+        self.length = Some(length.into_inner());
         Ok(self)
     }
 
@@ -92,10 +109,10 @@ impl Input {
     }
 
     /// Reads all of a file that is one value; `None` when it exceeds `limit` bytes.
-    pub fn read_whole(mut self, limit: usize) -> io::Result<Option<Block>> {
+    pub fn read_whole(self, limit: usize) -> io::Result<Option<Block>> {
         let mut bytes = Vec::new();
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        self.file.by_ref().take(most).read_to_end(&mut bytes)?;
+        (&self.file).take(most).read_to_end(&mut bytes)?;
         Ok((bytes.len() <= limit).then(|| Block {
             input: self.name,
             first_line: 1,
@@ -233,14 +250,29 @@ impl Reader {
         let mut line = 1;
         // Within a line that exceeds the limit.
         let mut overlong = false;
+        // What a full pipe may still hold when it is time to stop.
+        let mut last_fill = PIPE;
         loop {
-            if !self.wait(input)? {
+            let stopping = self.stop.is_asked() && input.length.is_none();
+            if !self.wait(input)? || (stopping && last_fill == 0) {
                 // What is left of a line was read, so it is handed on as well.
                 let rest = Piece::Lines(Block::new(input.name.clone(), line, buffer));
                 let _ = pieces.send(rest);
                 return Ok(false);
             }
-            let ended = fill(&input.file, &mut buffer, &self.bytes_read)?;
+            let before = buffer.len();
+            let ended = match fill(&input.file, &mut buffer, &self.bytes_read) {
+                Ok(ended) => ended,
+                Err(error) => {
+                    // What was read of the last line was read.
+                    let rest = Piece::Lines(Block::new(input.name.clone(), line, buffer));
+                    let _ = pieces.send(rest);
+                    return Err(error);
+                }
+            };
+            if stopping {
+                last_fill = last_fill.saturating_sub(buffer.len() - before);
+            }
             if overlong {
                 let end = memchr(b'\n', &buffer).map(|end| end + 1);
                 let rest = buffer.split_off(end.unwrap_or(buffer.len()));
@@ -333,7 +365,6 @@ fn with_room(rest: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::sync::mpsc::sync_channel;
 
     use super::*;

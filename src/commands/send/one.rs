@@ -70,7 +70,9 @@ pub(super) fn run(
             }
             .into());
         }
-        Err(NotTaken::Topic(error) | NotTaken::Fatal(error)) => return Err(error.into()),
+        Err(NotTaken::Topic(error) | NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
+            return Err(error.into());
+        }
         Err(NotTaken::QueueFull) => {
             return Err(CommandError::failed("the record is larger than the queue")
                 .hint("raise `-X queue.buffering.max.kbytes`"));
@@ -96,6 +98,9 @@ pub(super) fn run(
             .write(&mut out)
             .and_then(|()| output::write_all(&mut output::stdout()?, &out));
         output::tolerate_closed(written)?;
+    }
+    if let (Err(_), Some(signal)) = (&result, context.stop.signal()) {
+        return Ok(Outcome::Signal(signal));
     }
     if let Err(failure) = result {
         context.ui.item_error(format_args!(

@@ -78,6 +78,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         all_or_nothing: args.delivery.transaction,
         first_line_decides: !matches!(kind, Kind::Lines | Kind::Whole),
         longest_line,
+        delivery_timeout: args.delivery.delivery_timeout,
     };
     let outlet = Talk::new(args, context.ui)?;
     let ledger = Ledger::new(
@@ -110,8 +111,17 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
             }
         },
     )
-    .run()
-    .map_err(settle_error)?;
+    .run();
+    let delivered = match delivered {
+        Ok(delivered) => delivered,
+        Err(error) => {
+            // Left open, it would keep consumers waiting until it times out.
+            if args.delivery.transaction {
+                let _ = producer.abort_transaction();
+            }
+            return Err(settle_error(error));
+        }
+    };
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }
@@ -140,6 +150,12 @@ fn check_usage(args: &Args, kind: Kind, context: &Context) -> Result<(), Command
     }
     if let Some(topic) = args.topic.as_deref().filter(|topic| !is_topic_name(topic)) {
         return Err(crate::kafka::Error::InvalidTopic(topic.to_owned()).into());
+    }
+    if kind == Kind::Whole && args.delivery.failed.is_some() {
+        return Err(CommandError::usage(
+            "`--failed` keeps lines, and a file that is one value has none",
+        )
+        .hint("leave `--failed` out: a file that was not sent is still there"));
     }
     if args.topic.is_none() && matches!(kind, Kind::Lines | Kind::Whole) {
         return Err(
@@ -231,7 +247,10 @@ fn read_and_parse(
 fn read_whole(reader: &Reader, inputs: Vec<lines::Input>, pieces: &SyncSender<Piece>) {
     for input in inputs {
         let name = input.name.clone();
-        let piece = match input.read_whole(reader.longest_line) {
+        let whole = input
+            .rereadable(&reader.stop)
+            .and_then(|input| input.read_whole(reader.longest_line));
+        let piece = match whole {
             Ok(Some(block)) => Piece::Lines(block),
             Ok(None) => Piece::Overlong {
                 input: name,
@@ -258,7 +277,9 @@ fn checked(
     let mut bad = 0_u64;
     let mut again = Vec::new();
     for input in inputs {
-        let mut input = input.rereadable().map_err(CommandError::failed)?;
+        let mut input = input
+            .rereadable(&context.stop)
+            .map_err(CommandError::failed)?;
         let (sender, pieces) = sync_channel(2);
         let reader = Reader {
             longest_line,
@@ -301,6 +322,9 @@ fn checked(
             }
         }
         let _ = reading.join();
+        if context.stop.is_asked() {
+            return Err(crate::kafka::Error::Interrupted.into());
+        }
         input.rewind().map_err(CommandError::failed)?;
         again.push(input);
     }
@@ -471,7 +495,12 @@ fn finish(
     let mut committed = false;
     if args.delivery.transaction {
         let ended = if halt.is_none() && ledger.counts().failed == 0 {
-            producer.commit_transaction().map(|()| committed = true)
+            producer
+                .commit_transaction()
+                .map(|()| committed = true)
+                .inspect_err(|_| {
+                    let _ = producer.abort_transaction();
+                })
         } else {
             producer.abort_transaction()
         };
