@@ -104,9 +104,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             .args(arguments)
             .env("KPIPE_BROKERS", &brokers)
             .env("KAFKA_BROKERS", &brokers)
-            // Here a group waits for members that left until their sessions end.
-            .env("KPIPE_X_SESSION_TIMEOUT_MS", "1500")
-            .env("KPIPE_X_HEARTBEAT_INTERVAL_MS", "500")
             .spawn()
             .map_err(|error| cannot_run(program, error))?;
         return wait(&child, &broker, context);

@@ -7,7 +7,6 @@
     reason = "inputs are small, and the shortest way to say them is best"
 )]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::unwrap_used, clippy::similar_names)]
 
 mod broker;
 mod config;

@@ -1,5 +1,13 @@
 //! What only real Kafka shows, through the real executable: `ci/kafka --secure cargo test --features real-kafka --test kafka`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::similar_names,
+    clippy::type_complexity,
+    clippy::format_collect,
+    clippy::format_push_string
+)]
+
 mod following;
 mod groups;
 mod limits;

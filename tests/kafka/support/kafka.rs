@@ -241,7 +241,7 @@ impl Topic {
         metadata.topics()[0]
             .partitions()
             .iter()
-            .map(|one| one.id())
+            .map(rdkafka::metadata::MetadataPartition::id)
             .collect()
     }
 
@@ -276,7 +276,7 @@ impl Topic {
         while open > 0 {
             match consumer.poll(PATIENCE).expect("the log is read in time") {
                 Ok(message) => {
-                    records.push((message.partition(), message.offset(), read(&message)))
+                    records.push((message.partition(), message.offset(), read(&message)));
                 }
                 Err(KafkaError::PartitionEOF(_)) => open -= 1,
                 // A broker that is just back is looked for again.
