@@ -275,8 +275,10 @@ impl Producer {
             .get(self.last)
             .is_none_or(|(last, _)| last != topic)
         {
+            let was_there = !self.routes.is_empty();
             self.prepare(topic, true).map_err(|error| match error {
-                Error::Unreachable { .. } => NotTaken::Unreachable(error),
+                Error::Unreachable { .. } if was_there => NotTaken::Unreachable(error),
+                Error::Unreachable { .. } | Error::Interrupted => NotTaken::Fatal(error),
                 error => NotTaken::Topic(error),
             })?;
             self.last = self.topics[topic];

@@ -134,7 +134,7 @@ fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
             .prints("")
             .says(&[
                 "error: topic `nonesuch` does not exist",
-                "kpipe topic create nonesuch",
+                "--create --topic nonesuch",
             ])
             .says_one_block();
     }
