@@ -36,9 +36,6 @@ try() {
 # Record lines without topic and offset, in an order of their own: what a copy has in common with its original.
 content() { sed -E 's/^\{"topic":"[^"]*",("partition":[0-9]+,)"offset":[0-9]+,/{\1/' | sort; }
 
-# Built-in broker: when a member has left, the next waits a session timeout less 1 s. Real Kafka allows no less than 6 s.
-export KPIPE_X_SESSION_TIMEOUT_MS=${KPIPE_X_SESSION_TIMEOUT_MS:-6000}
-
 if [[ -n ${KAFKA_CLASSPATH:-} ]]; then
     for topic in "$orders" "$copy"; do
         java -XX:TieredStopAtLevel=1 -cp "$KAFKA_CLASSPATH" org.apache.kafka.tools.TopicCommand \

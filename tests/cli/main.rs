@@ -10,6 +10,7 @@
 
 mod broker;
 mod config;
+mod examples;
 mod help;
 mod layering;
 mod round_trip;

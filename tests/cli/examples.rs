@@ -1,0 +1,70 @@
+//! The examples do what they say, on the executable that is tested.
+
+use std::process::Command;
+
+/// Runs an example as README tells people to; it fails if its own checks do.
+#[track_caller]
+fn passes(mut command: Command) {
+    let home = tempfile::tempdir().unwrap();
+    let output = command
+        .env_remove("KAFKA_CLASSPATH")
+        .env("KPIPE", env!("CARGO_BIN_EXE_kpipe"))
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn example(name: &str) -> Command {
+    Command::new(format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR")))
+}
+
+#[test]
+fn the_tour_runs_on_the_built_in_broker() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kpipe"));
+    command
+        .args(["broker", "--topic", "orders", "--topic", "copy", "--"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tour.sh"));
+    passes(command);
+}
+
+#[test]
+fn records_are_copied_between_clusters() {
+    passes(example("copy-between-clusters.sh"));
+}
+
+#[test]
+fn failed_lines_are_recovered() {
+    passes(example("recover-failed.sh"));
+}
+
+#[test]
+fn a_script_is_smoke_tested() {
+    passes(example("smoke-test.sh"));
+}
+
+#[test]
+fn every_example_is_run_here() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut scripts: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".sh"))
+        .collect();
+    scripts.sort();
+    assert_eq!(
+        scripts,
+        [
+            "copy-between-clusters.sh",
+            "recover-failed.sh",
+            "smoke-test.sh",
+            "tour.sh"
+        ]
+    );
+}
