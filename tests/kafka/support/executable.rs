@@ -198,6 +198,11 @@ impl Running {
         stdin.write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Takes its stdin out, which stays open for as long as that is kept.
+    pub(crate) fn keep_input(&mut self) -> ChildStdin {
+        self.stdin.take().expect("stdin is open")
+    }
+
     /// Ends its stdin.
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
