@@ -1,9 +1,10 @@
-//! RFC 6901: a path into JSON, and the text that stands there, as it stands there.
+//! RFC 6901: a path into JSON, and the text that stands there, as it stands there. It is looked
+//! up while the JSON is read: nothing is built but what it names.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::Name;
@@ -49,59 +50,112 @@ fn unescape(name: &str) -> Result<String, PointerError> {
 
 impl Pointer {
     /// Returns what stands at the pointer, `None` where nothing does, an error where `json` is
-    /// not JSON. Of a name that repeats the last counts, as in jq, Java and JavaScript.
+    /// not JSON to its end. Of a name that repeats the last counts, as in jq, Java and JavaScript.
     pub fn find<'a>(&self, json: &'a str) -> Result<Option<&'a RawValue>, serde_json::Error> {
-        let mut place: &RawValue = serde_json::from_str(json)?;
-        for name in &self.0 {
-            match step(place.get(), name)? {
-                Some(next) => place = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(place))
-    }
-}
-
-fn step<'a>(json: &'a str, name: &str) -> Result<Option<&'a RawValue>, serde_json::Error> {
-    if json.starts_with('{') {
-        serde_json::Deserializer::from_str(json).deserialize_map(Member(name))
-    } else if json.starts_with('[') {
-        let elements: Vec<&RawValue> = serde_json::from_str(json)?;
-        Ok(index(name).and_then(|index| elements.get(index).copied()))
-    } else {
-        Ok(None)
-    }
-}
-
-/// Returns an array index, which has digits alone and no leading zero (RFC 6901 section 4).
-fn index(name: &str) -> Option<usize> {
-    let plain = name == "0" || name.starts_with(|first| matches!(first, '1'..='9'));
-    plain.then(|| name.parse().ok()).flatten()
-}
-
-struct Member<'n>(&'n str);
-
-impl<'a> Visitor<'a> for Member<'_> {
-    type Value = Option<&'a RawValue>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some((name, value)) = map.next_entry::<Name<'a>, &RawValue>()? {
-            if name.0 == self.0 {
-                found = Some(value);
-            }
-        }
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let found = Find(&self.0).deserialize(&mut deserializer)?;
+        deserializer.end()?;
         Ok(found)
     }
 }
 
+/// Finds what a path names, below the value that is read next.
+struct Find<'path>(&'path [String]);
+
+impl<'de> DeserializeSeed<'de> for Find<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        match self.0 {
+            [] => serde::Deserialize::deserialize(deserializer).map(Some),
+            [token, rest @ ..] => deserializer.deserialize_any(Below { token, rest }),
+        }
+    }
+}
+
+struct Below<'path> {
+    token: &'path str,
+    rest: &'path [String],
+}
+
+impl<'de> Visitor<'de> for Below<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            if name.0 == self.token {
+                found = map.next_value_seed(Find(self.rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        if let Some(index) = index(self.token) {
+            for _ in 0..index {
+                if sequence.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(None);
+                }
+            }
+            found = sequence.next_element_seed(Find(self.rest))?.flatten();
+        }
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
+
+    // A scalar has nothing below it.
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// An index into an array has no leading zeros (RFC 6901 §4); `-`, the element after the last, is
+/// never there.
+fn index(token: &str) -> Option<usize> {
+    let digits = token.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && (token == "0" || !token.starts_with('0'))).then(|| token.parse().ok())?
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// What is found; nothing in what is no JSON.
+    fn find<'json>(pointer: &str, json: &'json str) -> Option<&'json str> {
+        let pointer: Pointer = pointer.parse().unwrap();
+        pointer.find(json).ok().flatten().map(RawValue::get)
+    }
 
     fn found(pointer: &str, json: &str) -> Option<String> {
         let place = pointer.parse::<Pointer>().unwrap().find(json).unwrap();
@@ -131,16 +185,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
-        let json = r#"{"a":[1,2],"b":"text"}"#;
-        for pointer in [
-            "/c", "/a/2", "/a/-", "/a/01", "/a/+1", "/a/x", "/b/0", "/a/0/0",
-        ] {
-            assert_eq!(found(pointer, json), None, "{pointer}");
-        }
-    }
-
-    #[test]
     fn the_last_of_equal_names_counts_and_text_stays_as_it_is() {
         assert_eq!(
             found("/a", r#"{"a":1, "\u0061" : 1.50 }"#).as_deref(),
@@ -159,5 +203,81 @@ mod tests {
                 .find(r#"{"a":1,}"#)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is() {
+        let json = r#"{"a":[1,{"b":null}],"s":"x","t":true,"n":null,"f":1.5,"i":-1}"#;
+        assert_eq!(find("/a/1/b", json), Some("null"));
+        for pointer in [
+            "/b",
+            "/a/2",
+            "/a/-",
+            "/a/01",
+            "/a/+1",
+            "/a/b",
+            "/a/0/b",
+            "/a/1/b/c",
+            "/s/0",
+            "/t/0",
+            "/n/0",
+            "/f/0",
+            "/i/0",
+            "/a/99999999999999999999",
+            "/A",
+            "/a/",
+        ] {
+            assert_eq!(find(pointer, json), None, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_to_its_end_holds_nothing() {
+        for json in [
+            "",
+            "{",
+            r#"{"a":1"#,
+            r#"{"a":1}}"#,
+            r#"{"a":1} x"#,
+            r#"{"a":1,}"#,
+            r#"{"a":1,"b":nul}"#,
+        ] {
+            assert_eq!(find("/a", json), None, "{json}");
+        }
+        assert_eq!(find("/a", " {\"a\" : [1 , 2] } \n"), Some("[1 , 2]"));
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_name_counts_and_escaped_names_are_found() {
+        assert_eq!(find("/a", r#"{"a":1,"a":2}"#), Some("2"));
+        assert_eq!(find("/a/b", r#"{"a":{"b":1},"a":3}"#), None);
+        assert_eq!(find("/é", r#"{"\u00e9":1}"#), Some("1"));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a~/\"\\\\é]{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[ab01~/\"]{0,2}", inner, 0..4)
+                    .prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_whole_parse_finds(
+            value in any_json(), pointer in "(/([ab01\"]|~0|~1){0,2}){0,3}",
+        ) {
+            let json = value.to_string();
+            let found = find(&pointer, &json).map(|json| serde_json::from_str::<Value>(json).unwrap());
+            prop_assert_eq!(found.as_ref(), value.pointer(&pointer));
+        }
     }
 }

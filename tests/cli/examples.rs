@@ -55,7 +55,7 @@ fn every_example_is_run_here() {
     let mut scripts: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".sh"))
+        .filter(|name| name.rsplit('.').next() == Some("sh"))
         .collect();
     scripts.sort();
     assert_eq!(

@@ -257,7 +257,26 @@ impl Args {
     }
 }
 
+impl DeliveryArgs {
+    /// Whether anything was asked that makes no sense for one record.
+    fn is_for_many(&self) -> bool {
+        self.transaction || self.failed.is_some() || self.rate.is_some()
+    }
+}
+
 impl InputArgs {
+    /// Whether anything was asked of an input.
+    fn is_asked_for(&self) -> bool {
+        !self.files.is_empty()
+            || self.kind() != Kind::Record
+            || self.key_from.is_some()
+            || self.separator.is_some()
+            || self.ignore_unknown
+            || self.strict
+            || self.repartition
+            || self.now
+    }
+
     fn kind(&self) -> Kind {
         if self.lines { Kind::Lines } else { self.input }
     }

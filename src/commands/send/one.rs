@@ -26,10 +26,12 @@ pub(super) fn run(
     if !is_topic_name(topic) {
         return Err(Error::InvalidTopic(topic.to_owned()).into());
     }
-    if args.delivery.transaction || args.delivery.failed.is_some() || !args.input.files.is_empty() {
+    if args.input.is_asked_for() || args.delivery.is_for_many() {
         return Err(CommandError::usage(
-            "`--transaction`, `--failed` and `--file` are for many records, but there is a VALUE",
-        ));
+            "there is a VALUE, and a flag that is for many records: of the input, \
+             `--transaction`, `--failed` or `--rate`",
+        )
+        .hint("leave the VALUE out to read stdin, or the flag to send one record"));
     }
     let headers: Vec<Header<'_>> = args
         .record

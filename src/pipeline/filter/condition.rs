@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde_json::value::RawValue;
 
 use super::decimal;
-use super::pointer::Pointer;
+use crate::record::Pointer;
 
 /// A comparison inside the value: `/pointer OP VALUE`, white space around OP optional.
 ///
@@ -94,7 +94,7 @@ impl FromStr for Condition {
         .ok_or_else(no_operator)?;
         let value = value.trim();
         Ok(Condition {
-            pointer: Pointer::parse(pointer).ok_or_else(|| ConditionError::NotAPointer {
+            pointer: pointer.parse().map_err(|_| ConditionError::NotAPointer {
                 pointer: pointer.into(),
                 text: text.into(),
             })?,
@@ -110,7 +110,8 @@ impl FromStr for Condition {
 impl Condition {
     /// Returns whether the condition holds in a value; `None` is one that is null or not UTF-8.
     pub(super) fn matches(&self, json: Option<&str>) -> bool {
-        let order = json.and_then(|json| self.literal.order_of(self.pointer.find(json)?));
+        let order =
+            json.and_then(|json| self.literal.order_of(self.pointer.find(json).ok()??.get()));
         match self.operator {
             Operator::Equal => order == Some(Ordering::Equal),
             Operator::NotEqual => order != Some(Ordering::Equal),

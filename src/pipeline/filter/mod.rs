@@ -3,7 +3,6 @@
 mod condition;
 mod decimal;
 mod grep;
-mod pointer;
 
 pub use condition::{Condition, ConditionError};
 pub use grep::{Grep, GrepError};
