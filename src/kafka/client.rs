@@ -68,6 +68,8 @@ pub(super) struct Client {
     main: Queue,
     brokers: String,
     stop: Stop,
+    /// Whether it speaks TLS.
+    encrypts: bool,
     /// Something was answered, so credentials and certificates are right.
     answered: AtomicBool,
     /// Reports that came while something else was asked.
@@ -114,6 +116,9 @@ impl Client {
             native: ManuallyDrop::new(native),
             brokers: cluster.brokers().to_owned(),
             stop: cluster.stop.clone(),
+            encrypts: config
+                .get("security.protocol")
+                .is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl")),
             answered: AtomicBool::new(false),
             early: Mutex::default(),
         }))
@@ -127,7 +132,16 @@ impl Client {
             timeout = Duration::ZERO;
             match event.read() {
                 Some(Said::Deliveries(deliveries)) => deliveries.for_each(&mut delivered),
-                Some(Said::Log(level, facility, line)) => log(level, &facility, &line),
+                Some(Said::Log(level, facility, line)) => {
+                    log(level, &facility, &line);
+                    if let Some(text) = closed_at_first_request(&facility, &line, self.encrypts) {
+                        self.native.context().remember(Trouble {
+                            code: Code::BrokerTransportFailure,
+                            text,
+                            fatal: false,
+                        });
+                    }
+                }
                 Some(Said::Error(code, fatal, text)) => {
                     tracing::debug!(target: "librdkafka", "{code:?}: {text}");
                     self.native
@@ -374,6 +388,23 @@ fn read_topic(topic: &rdkafka::metadata::MetadataTopic) -> Result<TopicMetadata,
     Ok(TopicMetadata {
         name,
         partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+    })
+}
+
+/// What a log line tells of a listener with TLS that was spoken to in plain text.
+///
+/// librdkafka 2.12.1 means to report that as an error, but takes its own words for a
+/// broker that was restarted, which is only worth a line in its log.
+fn closed_at_first_request(facility: &str, line: &str, encrypts: bool) -> Option<String> {
+    let closed = facility == "FAIL"
+        && !encrypts
+        && line.contains("Disconnected")
+        && line.contains("in state APIVERSION_QUERY");
+    closed.then(|| {
+        // The name of the thread comes first.
+        let line = line.split_once("]: ").map_or(line, |(_, rest)| rest);
+        let line = line.split(" (after ").next().unwrap_or(line);
+        format!("{line}: is it an SSL listener, and `security.protocol` to be set?")
     })
 }
 

@@ -63,7 +63,7 @@ pub(super) fn sort_out(
     client: &Client,
     batch: &mut Messages,
     progress: &mut Progress,
-    mut seek: impl FnMut(&str, i32, i64) -> Result<(), Error>,
+    mut restart: impl FnMut(&str, i32, i64) -> Result<(), Error>,
     notices: &mut Vec<Notice>,
 ) -> Result<(), Error> {
     let mut done = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn sort_out(
                 Ok(())
             }
             Code::AutoOffsetReset | Code::OffsetOutOfRange => {
-                overtaken(client, progress, topic, partition, &mut seek, notices)
+                overtaken(client, progress, topic, partition, &mut restart, notices)
             }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
                 Err(Error::TopicDeleted(topic.to_owned()))
@@ -118,7 +118,7 @@ fn overtaken(
     progress: &mut Progress,
     topic: &str,
     partition: i32,
-    seek: &mut impl FnMut(&str, i32, i64) -> Result<(), Error>,
+    restart: &mut impl FnMut(&str, i32, i64) -> Result<(), Error>,
     notices: &mut Vec<Notice>,
 ) -> Result<(), Error> {
     let Some(position) = progress.position(topic, partition) else {
@@ -141,7 +141,8 @@ fn overtaken(
         list.add_partition(topic, partition);
         let _ = ffi::resume(&client.native, &list);
     }
-    seek(topic, partition, next)
+    // librdkafka has stopped to fetch it, and would ignore a seek.
+    restart(topic, partition, next)
 }
 
 /// Tells the errors that end a run from those that librdkafka mends by itself.

@@ -170,7 +170,12 @@ impl Error {
             {
                 Self::Authentication { brokers, cause }
             }
-            Some(cause) if cause.code == Code::SSL || cause.text.contains("security.protocol") => {
+            // One of a connection that is closed too early is a guess, but so is librdkafka's.
+            Some(cause)
+                if cause.code == Code::SSL
+                    || cause.text.contains("security.protocol")
+                    || cause.text.contains("PLAINTEXT broker listener") =>
+            {
                 Self::Encryption { brokers, cause }
             }
             cause => Self::Unreachable {
@@ -232,7 +237,7 @@ impl Error {
             Self::Encryption { cause, .. } if cause.text.contains("SSL listener") => {
                 "add `-X security.protocol=ssl`, or `sasl_ssl` with credentials".into()
             }
-            Self::Encryption { cause, .. } if cause.text.contains("PLAINTEXT") => {
+            Self::Encryption { cause, .. } if cause.text.contains("PLAINTEXT broker listener") => {
                 "add `-X security.protocol=plaintext`, or `sasl_plaintext` with credentials".into()
             }
             Self::Encryption { .. } => {

@@ -154,12 +154,33 @@ impl Group {
         }
     }
 
-    /// Goes on reading a partition at `offset`.
-    pub(super) fn seek(self, topic: &str, partition: i32, offset: i64) -> KafkaResult<()> {
+    /// Begins again to fetch one of the partitions held, at `offset`.
+    pub(super) fn restart(self, topic: &str, partition: i32, offset: i64) -> KafkaResult<()> {
         let mut list = TopicPartitionList::with_capacity(1);
         list.add_partition_offset(topic, partition, rdkafka::Offset::Offset(offset))?;
-        // SAFETY: client and list live; a timeout of 0 does not wait.
-        unsafe { outcome(rd::rd_kafka_seek_partitions(self.0, list.ptr(), 0)) }
+        if self.is_cooperative() {
+            self.unassign(&list)?;
+            return self.assign(&list);
+        }
+        let topic = CString::new(topic)?;
+        let mut held = ptr::null_mut();
+        // SAFETY: client and topic live; the list is ours to free once it was made.
+        unsafe {
+            // The eager protocol only knows all of them at once, each with where it is.
+            resolve(rd::rd_kafka_assignment(self.0, &raw mut held))?;
+            let assigned = resolve(rd::rd_kafka_position(self.0, held))
+                .and_then(|()| {
+                    resolve(rd::rd_kafka_topic_partition_list_set_offset(
+                        held,
+                        topic.as_ptr(),
+                        partition,
+                        offset,
+                    ))
+                })
+                .and_then(|()| resolve(rd::rd_kafka_assign(self.0, held)));
+            rd::rd_kafka_topic_partition_list_destroy(held);
+            assigned
+        }
     }
 
     /// Commits `offsets` and waits for the broker's answer.
@@ -582,14 +603,6 @@ impl Topic {
         Err(KafkaError::Global(
             unsafe { rd::rd_kafka_last_error() }.into(),
         ))
-    }
-}
-
-impl Topic {
-    /// Goes on reading `partition` at `offset`.
-    pub(super) fn seek(&self, partition: i32, offset: i64) -> KafkaResult<()> {
-        // SAFETY: the topic lives; a timeout of 0 does not wait.
-        resolve(unsafe { rd::rd_kafka_seek(self.0.as_ptr(), partition, offset, 0) })
     }
 }
 

@@ -182,9 +182,9 @@ impl Source for Member {
         consume::take(&self.queue, batch, timeout);
         self.client.serve_keeping(Duration::ZERO);
         let group = ffi::group(&self.client.native);
-        let seek = |topic: &str, partition, offset| {
+        let restart = |topic: &str, partition, offset| {
             group
-                .seek(topic, partition, offset)
+                .restart(topic, partition, offset)
                 .map_err(|error| Error::other(format!("read topic `{topic}`"), error))
         };
         let mut state = self.shared.lock();
@@ -195,7 +195,7 @@ impl Source for Member {
             &self.client,
             batch,
             &mut state.progress,
-            seek,
+            restart,
             &mut self.notices,
         );
         let step = match consume::step(batch, &state.progress) {
@@ -273,7 +273,9 @@ impl Shared {
     /// pass is tried again with the next.
     fn commit(&self) -> Result<(), Error> {
         match self.commit_once() {
-            Err(error) if !will_pass(&error) => Err(Error::other("commit offsets", error)),
+            Err(error) if !will_pass(&error) && !is_of_deleted_topic(&error) => {
+                Err(Error::other("commit offsets", error))
+            }
             _ => Ok(()),
         }
     }
@@ -286,6 +288,7 @@ impl Shared {
                 Err(error) if will_pass(&error) && start.elapsed() < LEAVE_TIMEOUT => {
                     thread::sleep(Duration::from_millis(100));
                 }
+                Err(error) if is_of_deleted_topic(&error) => return Ok(()),
                 other => return other.map_err(|error| Error::other("commit offsets", error)),
             }
         }
@@ -381,6 +384,12 @@ fn will_pass(error: &KafkaError) -> bool {
                 | Code::RequestTimedOut
         )
     )
+}
+
+/// Whether a commit names a topic that is gone, of which the fetches tell; the other
+/// topics' offsets are committed all the same.
+fn is_of_deleted_topic(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition)
 }
 
 struct OnRebalance(Arc<Shared>);

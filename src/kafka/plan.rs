@@ -1,6 +1,6 @@
 //! Which partitions are read, and from where to where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
@@ -175,6 +175,17 @@ pub(super) fn ranges(
             }
         })
         .collect())
+}
+
+/// The topics of `before`, and those already missed, that `now` lacks.
+pub(super) fn missing(
+    before: &BTreeMap<String, i32>,
+    missed: &BTreeSet<String>,
+    now: &[TopicMetadata],
+) -> BTreeSet<String> {
+    let there = |name: &String| now.iter().any(|topic| topic.name == *name);
+    let expected = before.keys().chain(missed);
+    expected.filter(|name| !there(name)).cloned().collect()
 }
 
 /// The partitions of `now` that `before` lacks; updates `before`.

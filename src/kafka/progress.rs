@@ -63,25 +63,27 @@ impl Progress {
         }
     }
 
-    /// Lets a partition go.
-    pub(super) fn remove(&mut self, topic: &str, partition: i32) {
+    /// Lets a partition go; says whether it was there.
+    pub(super) fn remove(&mut self, topic: &str, partition: i32) -> bool {
         let slot = self.slot(topic, partition);
         let Some(removed) = slot.and_then(Option::take) else {
-            return;
+            return false;
         };
         if removed.until.is_none() {
             self.endless -= 1;
         } else if !removed.is_done() {
             self.open -= 1;
         }
+        true
     }
 
-    /// Lets all partitions of a topic go.
-    pub(super) fn remove_topic(&mut self, topic: &str) {
+    /// Lets all partitions of a topic go; says whether there were any.
+    pub(super) fn remove_topic(&mut self, topic: &str) -> bool {
         let partitions = self.topics.get(topic).map_or(0, Vec::len);
-        for partition in 0..partitions {
-            self.remove(topic, i32::try_from(partition).unwrap_or(i32::MAX));
-        }
+        let removed = (0..partitions)
+            .filter(|partition| self.remove(topic, i32::try_from(*partition).unwrap_or(i32::MAX)))
+            .count();
+        removed > 0
     }
 
     /// Goes back to an earlier offset of a log that was cut back.

@@ -1,6 +1,6 @@
 //! Reads partitions alone: joins no group, commits nothing, leaves no trace.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -13,6 +13,9 @@ use super::offset_spec::OffsetSpec;
 use super::plan::{self, Range, Topics};
 use super::progress::Progress;
 use super::{Notice, Source, Step, consume};
+
+/// How often the topics are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Where an alone reader begins and what it does at the end.
 #[derive(Clone, Debug)]
@@ -38,8 +41,16 @@ pub struct Reader {
     selection: Selection,
     ranges: Vec<Range>,
     notices: Vec<Notice>,
-    changes: Option<Receiver<Vec<(String, i32)>>>,
+    changes: Option<Receiver<Change>>,
+    /// What appears is read too, so there is no end.
+    follows: bool,
     announced_trouble: bool,
+}
+
+/// What became of the topics while they are read.
+enum Change {
+    Appeared(String, i32),
+    Gone(String),
 }
 
 impl Reader {
@@ -60,9 +71,7 @@ impl Reader {
             }
         }
         reader.start_all()?;
-        if !bounded {
-            reader.watch();
-        }
+        reader.watch();
         Ok(reader)
     }
 
@@ -95,6 +104,7 @@ impl Reader {
             ranges: Vec::new(),
             notices: Vec::new(),
             changes: None,
+            follows: !bounded,
             announced_trouble: false,
         })
     }
@@ -128,26 +138,39 @@ impl Reader {
             .map_err(failed)
     }
 
-    /// Looks for partitions and topics that appear while we follow.
+    /// Looks for topics that go, which librdkafka does not always tell of, and for
+    /// partitions and topics that appear.
     fn watch(&mut self) {
         let mut known = BTreeMap::new();
         for range in &self.ranges {
             let partitions: &mut i32 = known.entry(range.topic.clone()).or_default();
             *partitions = (range.partition + 1).max(*partitions);
         }
-        let (sender, receiver): (Sender<Vec<_>>, _) = channel();
+        let (sender, receiver): (Sender<Change>, _) = channel();
         let (client, wanted) = (self.client.clone(), self.selection.topics.clone());
-        let only = self.selection.partitions.clone();
+        let (only, follows) = (self.selection.partitions.clone(), self.follows);
         let watching = thread::Builder::new().name("topics".into()).spawn(move || {
+            let mut doubtful = BTreeSet::new();
             loop {
-                thread::sleep(Duration::from_secs(3));
-                // A named topic that is gone is reported by the fetches.
-                let Ok(now) = wanted.find(&client) else {
-                    continue;
+                thread::sleep(LOOK_INTERVAL);
+                let mut changes = Vec::new();
+                let (missing, now) = match wanted.find(&client) {
+                    Ok(now) => (plan::missing(&known, &doubtful, &now), now),
+                    Err(Error::UnknownTopic { topic, .. }) => ([topic].into(), Vec::new()),
+                    Err(_) => continue,
                 };
-                let mut added = plan::added(&mut known, &now);
-                added.retain(|(_, partition)| only.is_empty() || only.contains(partition));
-                if !added.is_empty() && sender.send(added).is_err() {
+                // A broker that is just back may not know of every topic yet.
+                changes.extend(missing.intersection(&doubtful).cloned().map(Change::Gone));
+                doubtful = missing;
+                if follows && !now.is_empty() {
+                    let mut added = plan::added(&mut known, &now);
+                    added.retain(|(_, partition)| only.is_empty() || only.contains(partition));
+                    changes.extend(added.into_iter().map(|(t, p)| Change::Appeared(t, p)));
+                }
+                if changes
+                    .into_iter()
+                    .any(|change| sender.send(change).is_err())
+                {
                     return;
                 }
             }
@@ -155,24 +178,39 @@ impl Reader {
         self.changes = watching.is_ok().then_some(receiver);
     }
 
-    /// Follows what appeared from its beginning, so that nothing in it is missed.
+    /// Follows what appeared from its beginning, so that nothing in it is missed, and
+    /// lets go of what is gone.
     fn follow_changes(&mut self) -> Result<(), Error> {
-        let Some(changes) = &self.changes else {
-            return Ok(());
-        };
-        let added: Vec<_> = changes.try_iter().flatten().collect();
-        for (topic, partition) in added {
-            self.notices.push(Notice::Followed {
-                topic: topic.clone(),
-                partition,
-            });
-            self.start(&Range {
-                topic,
-                partition,
-                start: 0,
-                stop: None,
-                cut: false,
-            })?;
+        let changes: Vec<Change> = self.changes.iter().flat_map(Receiver::try_iter).collect();
+        for change in changes {
+            match change {
+                Change::Appeared(topic, partition) => {
+                    self.notices.push(Notice::Followed {
+                        topic: topic.clone(),
+                        partition,
+                    });
+                    self.start(&Range {
+                        topic,
+                        partition,
+                        start: 0,
+                        stop: None,
+                        cut: false,
+                    })?;
+                }
+                Change::Gone(topic) => self.let_go(topic)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the run when a topic that was asked for by name was deleted; one that only
+    /// a pattern matched may go.
+    fn let_go(&mut self, topic: String) -> Result<(), Error> {
+        if self.selection.topics.names(&topic) {
+            return Err(Error::TopicDeleted(topic));
+        }
+        if self.progress.remove_topic(&topic) {
+            self.notices.push(Notice::Gone { topic });
         }
         Ok(())
     }
@@ -201,34 +239,30 @@ pub(super) fn fixed(bounded: bool) -> Vec<(&'static str, &'static str)> {
 impl Source for Reader {
     fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error> {
         self.follow_changes()?;
-        if self.progress.is_done() && self.changes.is_none() {
+        if self.progress.is_done() && !self.follows {
             return Ok(Step::End);
         }
         consume::take(&self.queue, batch, timeout);
         self.client.serve_keeping(Duration::ZERO);
-        let topics = &self.topics;
-        let seek = |topic: &str, partition, offset| {
+        let (topics, queue) = (&self.topics, &self.queue);
+        let restart = |topic: &str, partition, offset| {
             topics[topic]
-                .seek(partition, offset)
+                .start(partition, offset, queue)
                 .map_err(|error| Error::other(format!("read topic `{topic}`"), error))
         };
         let sorted = consume::sort_out(
             &self.client,
             batch,
             &mut self.progress,
-            seek,
+            restart,
             &mut self.notices,
         );
         match sorted {
-            // A topic that only a pattern matched may go without ending the run.
-            Err(Error::TopicDeleted(topic)) if !self.selection.topics.names(&topic) => {
-                self.progress.remove_topic(&topic);
-                self.notices.push(Notice::Gone { topic });
-            }
+            Err(Error::TopicDeleted(topic)) => self.let_go(topic)?,
             other => other?,
         }
         let step = match consume::step(batch, &self.progress) {
-            Step::End if self.changes.is_some() => Step::Idle,
+            Step::End if self.follows => Step::Idle,
             step => step,
         };
         consume::watch_connection(

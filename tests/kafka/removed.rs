@@ -92,7 +92,7 @@ fn a_slow_reader_that_retention_overtook_says_which_records_are_gone() {
     topic.append(&records);
     // Its output is full and its queue holds 8 MB, so most of 60 MB is not fetched yet.
     let mut tail = kpipe(["tail", &topic, "-o", "beginning"]).start_unread();
-    eventually("it is blocked", || (tail.peak_memory() > 0).then_some(()));
+    tail.until_it_is_blocked();
     topic.delete_records_before(0, count - 10);
     tail.read_on();
     tail.until_it_says("were removed before they were read");

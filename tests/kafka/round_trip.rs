@@ -104,7 +104,10 @@ fn a_copy_has_every_byte_of_anything() {
             headers,
         });
     let from = topic("anything").partitions(3).create();
-    let mut runner = TestRunner::new(Config::with_cases(5));
+    let mut runner = TestRunner::new(Config {
+        failure_persistence: None,
+        ..Config::with_cases(5)
+    });
     let ran = runner.run(&vec(record, 1..300), |records| {
         // Grows from case to case: a copy is of all there is.
         from.append(&records);

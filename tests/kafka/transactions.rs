@@ -81,6 +81,7 @@ fn an_interrupted_transaction_is_aborted_and_every_line_is_kept() {
     let mut sending = kpipe(arguments).open_input().start();
     sending.write("{\"value\":\"a\"}\n{\"value\":\"b\"}\n");
     topic.until_it_holds(2);
+    let _open = sending.keep_input();
     sending.signal(rustix::process::Signal::TERM);
     sending.wait().dies_of(rustix::process::Signal::TERM);
     assert_eq!(topic.records(), []);

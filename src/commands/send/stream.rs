@@ -494,7 +494,9 @@ fn finish(
     let mut transaction_error = None;
     let mut committed = false;
     if args.delivery.transaction {
-        let ended = if halt.is_none() && ledger.counts().failed == 0 {
+        // A signal that came with the end of the input is an interrupt all the same.
+        let is_whole = halt.is_none() && ledger.counts().failed == 0 && !context.stop.is_asked();
+        let ended = if is_whole {
             producer
                 .commit_transaction()
                 .map(|()| committed = true)

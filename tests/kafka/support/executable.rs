@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, told};
+use super::{PATIENCE, eventually, told};
 
 /// `kpipe` with these arguments, its brokers those of the plaintext listener.
 pub(crate) fn kpipe<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Kpipe {
@@ -198,9 +198,23 @@ impl Running {
         stdin.write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Takes its stdin out, which stays open for as long as that is kept.
+    pub(crate) fn keep_input(&mut self) -> ChildStdin {
+        self.stdin.take().expect("stdin is open")
+    }
+
     /// Ends its stdin.
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
+    }
+
+    /// Waits until its output, left unread, fills the pipe.
+    pub(crate) fn until_it_is_blocked(&self) {
+        let pipe = self.unread.as_ref().expect("the output is left unread");
+        // A pipe holds 64 KiB; the next line may not fit into the rest.
+        eventually("it is blocked", || {
+            (rustix::io::ioctl_fionread(pipe).unwrap() >= 32 * 1024).then_some(())
+        });
     }
 
     /// Reads the output that was left unread.

@@ -5,18 +5,18 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::pin;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -92,8 +92,12 @@ pub(crate) fn topic(name: &str) -> Plan {
     Plan {
         name: unique(name),
         partitions: 1,
-        // Records of tests have the times they were given, and are not to grow old.
-        config: vec![("retention.ms", "-1")],
+        // Records of tests have the times they were given: they are not to grow old, and may
+        // be of any time to come, which Kafka refuses by default.
+        config: vec![
+            ("retention.ms", "-1"),
+            ("message.timestamp.after.max.ms", "9223372036854775807"),
+        ],
     }
 }
 
@@ -212,9 +216,9 @@ impl Topic {
         }
     }
 
-    /// First offset and end of a partition.
+    /// First offset and end of a partition, open transactions included.
     pub(crate) fn watermarks(&self, partition: i32) -> (i64, i64) {
-        let consumer: BaseConsumer = client().create().unwrap();
+        let consumer = uncommitted();
         eventually("the partition answers", || {
             consumer
                 .fetch_watermarks(&self.0, partition, Duration::from_secs(5))
@@ -224,7 +228,7 @@ impl Topic {
 
     /// Waits until the log of all partitions together has passed `count` offsets.
     pub(crate) fn until_it_holds(&self, count: i64) {
-        let consumer: BaseConsumer = client().create().unwrap();
+        let consumer = uncommitted();
         let partitions = self.partitions(&consumer);
         eventually("the topic holds its records", || {
             let ends = partitions.iter().map(|partition| {
@@ -297,13 +301,15 @@ impl Topic {
             send(&producer, self, record);
         }
         producer.flush(PATIENCE).unwrap();
-        self.check_acknowledged(&producer);
+        self.check_acknowledged(&producer, records.len());
     }
 
-    fn check_acknowledged(&self, producer: &BaseProducer) {
+    fn check_acknowledged(&self, producer: &BaseProducer<Accounts>, count: usize) {
+        let accounts = producer.context();
+        let acknowledged = accounts.acknowledged.load(Ordering::Relaxed);
         assert_eq!(
-            producer.in_flight_count(),
-            0,
+            (acknowledged, accounts.failure.get()),
+            (count, None),
             "records of {self} are not acknowledged"
         );
     }
@@ -342,10 +348,42 @@ fn read(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
     }
 }
 
-pub(crate) fn producer() -> BaseProducer {
+/// What became of the records of a producer.
+#[derive(Default)]
+pub(crate) struct Accounts {
+    acknowledged: AtomicUsize,
+    failure: OnceLock<KafkaError>,
+}
+
+impl ClientContext for Accounts {}
+
+impl ProducerContext for Accounts {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => {
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            Err((error, _)) => {
+                let _ = self.failure.set(error.clone());
+            }
+        }
+    }
+}
+
+pub(crate) fn producer() -> BaseProducer<Accounts> {
     client()
         .set("enable.idempotence", "true")
         .set("queue.buffering.max.messages", "1000000")
+        .create_with_context(Accounts::default())
+        .unwrap()
+}
+
+/// A consumer that sees open transactions too.
+fn uncommitted() -> BaseConsumer {
+    client()
+        .set("isolation.level", "read_uncommitted")
         .create()
         .unwrap()
 }
@@ -361,7 +399,10 @@ pub(crate) fn transaction() -> BaseProducer {
     producer
 }
 
-pub(crate) fn send(producer: &BaseProducer, topic: &str, record: &Record) {
+pub(crate) fn send<C>(producer: &BaseProducer<C>, topic: &str, record: &Record)
+where
+    C: ProducerContext<DeliveryOpaque = ()>,
+{
     let headers = record
         .headers
         .iter()
