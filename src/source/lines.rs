@@ -1,6 +1,6 @@
 //! Input in blocks of whole lines, read on a thread of its own.
 //!
-//! Memory does not grow with the input: blocks are about [`BLOCK`] bytes, the
+//! Memory does not grow with the input: blocks are about 256 KiB, the
 //! channel holds a few, and a line longer than the limit passes through in pieces.
 
 use std::fs::File;
