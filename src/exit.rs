@@ -46,8 +46,11 @@ pub fn leave(outcome: Outcome) -> ! {
         Outcome::Exit(status) => crate::kafka::leave(i32::from(status as u8)),
         Outcome::Passed(status) => crate::kafka::leave(i32::from(status)),
         Outcome::Signal(signal) => {
-            // The kernel gives no default action to process 1, so this may return.
-            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            // The kernel gives no default action to process 1, and the emulation aborts
+            // where the signal did not end the process.
+            if std::process::id() != 1 {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
             crate::kafka::leave(128 + signal)
         }
     }

@@ -80,7 +80,7 @@ pub enum Error {
     },
 }
 
-/// librdkafka's code and words, as the cause of an [`Error`].
+/// librdkafka's code and words, as the cause of an [`enum@Error`].
 #[derive(Clone, Debug, Error)]
 #[error("{text}")]
 pub struct Cause {

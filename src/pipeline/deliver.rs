@@ -187,7 +187,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                     self.send(parsed)?;
                     self.serve(Duration::ZERO)?;
                 }
-                Ok(Input::Other(piece)) => self.other(&piece)?,
+                Ok(Input::Other(piece)) => self.other(piece)?,
                 Err(TryRecvError::Empty) => self.serve(Duration::from_millis(2))?,
                 Err(TryRecvError::Disconnected) => break,
             }
@@ -238,7 +238,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
 
     fn send(&mut self, parsed: Parsed) -> Result<(), SettleError> {
         let lines = parsed.block.len();
-        self.ledger.open(parsed)?;
+        self.ledger.open(parsed);
         for index in 0..lines {
             if self.manner.rate.is_some() {
                 self.serve(Duration::ZERO)?;
@@ -334,20 +334,20 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         Ok(())
     }
 
-    fn other(&mut self, piece: &Piece) -> Result<(), SettleError> {
+    fn other(&mut self, piece: Piece) -> Result<(), SettleError> {
         match piece {
             Piece::Lines(_) => Ok(()),
+            Piece::NotKept(error) => Err(error.into()),
             Piece::Overlong { last, .. } => {
                 // Lines before it are told first.
                 while !self.ledger.is_settled() {
                     self.serve(Duration::from_millis(10))?;
                     self.look_for_halt();
                 }
-                self.failed += u64::from(*last);
-                self.ledger.overlong(piece, self.manner.longest_line)
+                self.failed += u64::from(last);
+                self.ledger.overlong(&piece, self.manner.longest_line)
             }
             Piece::Broken { input, error } => {
-                let error = std::io::Error::new(error.kind(), error.to_string());
                 self.halt.get_or_insert(Halt::Input {
                     place: input.to_string(),
                     error,

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use crate::kafka::Acknowledged;
-use crate::sink::failed::{FailedFile, FailedFileError};
+use crate::sink::failed::{FailedFileError, Journal};
 use crate::sink::receipt::{Failure, Outcome, Receipt};
 use crate::source::lines::Piece;
 use crate::source::parsed::Parsed;
@@ -52,7 +52,7 @@ pub struct Ledger<O> {
     counts: Counts,
     /// Where every record goes, when that is one topic.
     topic: Option<String>,
-    failed: Option<FailedFile>,
+    failed: Option<Journal>,
     /// In a transaction nothing is settled before its end.
     transaction: bool,
     transaction_bytes: u64,
@@ -63,7 +63,7 @@ impl<O: Outlet> Ledger<O> {
     /// An empty ledger.
     pub fn new(
         topic: Option<String>,
-        failed: Option<FailedFile>,
+        failed: Option<Journal>,
         transaction: bool,
         outlet: O,
     ) -> Self {
@@ -80,11 +80,8 @@ impl<O: Outlet> Ledger<O> {
     }
 
     /// Opens the lines of `parsed`; they must all be given a fate.
-    pub fn open(&mut self, parsed: Parsed) -> Result<(), FailedFileError> {
+    pub fn open(&mut self, parsed: Parsed) {
         let lines = parsed.block.len();
-        if let Some(failed) = &mut self.failed {
-            failed.before_sending(&parsed.block.bytes)?;
-        }
         self.entries.push_back(Entry {
             first_slot: self.next_slot,
             fates: std::iter::repeat_with(|| Fate::Open).take(lines).collect(),
@@ -92,7 +89,6 @@ impl<O: Outlet> Ledger<O> {
             parsed,
         });
         self.next_slot += lines;
-        Ok(())
     }
 
     /// The block opened last, and the slot of its first line.
@@ -166,9 +162,9 @@ impl<O: Outlet> Ledger<O> {
             };
             self.outlet.settled(&receipt, failure, &block.input);
             if failure.is_some()
-                && let Some(failed) = &mut self.failed
+                && let Some(failed) = &self.failed
             {
-                failed.explain(&receipt)?;
+                failed.file().explain(&receipt)?;
                 kept.extend_from_slice(block.raw(index));
                 if !kept.ends_with(b"\n") {
                     kept.push(b'\n');
@@ -182,8 +178,8 @@ impl<O: Outlet> Ledger<O> {
 
     fn settle_bytes(&mut self, bytes: u64, kept: &[u8]) -> Result<(), FailedFileError> {
         self.transaction_bytes += bytes;
-        match &mut self.failed {
-            Some(failed) if !self.transaction => failed.settle(bytes, kept),
+        match &self.failed {
+            Some(failed) if !self.transaction => failed.file().settle(bytes, kept),
             _ => Ok(()),
         }
     }
@@ -201,9 +197,6 @@ impl<O: Outlet> Ledger<O> {
         else {
             return Ok(());
         };
-        if let Some(failed) = &mut self.failed {
-            failed.before_sending_part(bytes)?;
-        }
         let mut kept = bytes.clone();
         if *last {
             self.counts.failed += 1;
@@ -221,10 +214,10 @@ impl<O: Outlet> Ledger<O> {
                 fate: (&failure).into(),
             };
             self.outlet.settled(&receipt, Some(&failure), input);
-            if let Some(failed) = &mut self.failed {
-                failed.explain(&receipt)?;
+            if let Some(failed) = &self.failed {
+                failed.file().explain(&receipt)?;
+                // The journal was given one as well.
                 if !bytes.ends_with(b"\n") {
-                    failed.before_sending_part(b"\n")?;
                     kept.push(b'\n');
                 }
             }
@@ -243,7 +236,8 @@ impl<O: Outlet> Ledger<O> {
         if self.transaction && !committed {
             self.counts.failed += std::mem::take(&mut self.counts.acknowledged);
         }
-        if let Some(failed) = &mut self.failed {
+        if let Some(failed) = &self.failed {
+            let mut failed = failed.file();
             if self.transaction && committed {
                 failed.settle(self.transaction_bytes, b"")?;
             } else if self.transaction {

@@ -1,12 +1,12 @@
 //! The file of input lines that were not acknowledged, true at every moment.
 //!
-//! Lines are written here before they are sent and taken out when they are
+//! Bytes are written here as they are read and lines taken out when they are
 //! acknowledged, so that even after `SIGKILL` the file holds every line whose fate is
 //! open, byte for byte: sending it completes the job, at least once. A last line without
 //! a line end gets one, so that lines of a later run cannot run into it. The file is
 //!
 //! ```text
-//! | failed for good (kept) | settled since (dead) | sent, fate open |
+//! | failed for good (kept) | settled since (dead) | read, fate open |
 //! ```
 //!
 //! and is rewritten beside itself and renamed when the dead part is large.
@@ -15,6 +15,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -51,6 +52,8 @@ pub struct FailedFile {
     dead: u64,
     /// The failed lines among the dead bytes.
     failed: Vec<u8>,
+    /// What was noted last is not the end of a line.
+    line_is_open: bool,
 }
 
 impl FailedFile {
@@ -114,6 +117,7 @@ impl FailedFile {
             kept,
             dead: 0,
             failed: Vec::new(),
+            line_is_open: false,
         })
     }
 
@@ -124,21 +128,21 @@ impl FailedFile {
         }
     }
 
-    /// Writes whole lines down before they are sent.
-    pub fn before_sending(&mut self, lines: &[u8]) -> Result<(), FailedFileError> {
-        self.before_sending_part(lines)?;
-        if self.direct {
+    /// Writes down what was read, before it can be sent or lost.
+    fn note(&mut self, bytes: &[u8]) -> Result<(), FailedFileError> {
+        if self.direct || bytes.is_empty() {
             return Ok(());
         }
-        terminate(&mut self.file, lines).map_err(|error| self.at(error))
+        self.line_is_open = !bytes.ends_with(b"\n");
+        self.file.write_all(bytes).map_err(|error| self.at(error))
     }
 
-    /// Writes a part of a line down.
-    pub fn before_sending_part(&mut self, bytes: &[u8]) -> Result<(), FailedFileError> {
-        if self.direct {
-            return Ok(());
+    /// Ends the line that an input left open.
+    fn end_line(&mut self) -> Result<(), FailedFileError> {
+        if self.line_is_open {
+            self.note(b"\n")?;
         }
-        self.file.write_all(bytes).map_err(|error| self.at(error))
+        Ok(())
     }
 
     /// Takes in the fate of the lines at the front of the open part: all `bytes` of them,
@@ -224,6 +228,32 @@ impl FailedFile {
     }
 }
 
+/// Writes down what a reader takes from its input, while another thread settles it.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Mutex<FailedFile>>);
+
+impl Journal {
+    /// Begins to keep a file.
+    pub fn new(file: FailedFile) -> Self {
+        Self(Arc::new(Mutex::new(file)))
+    }
+
+    /// The file itself, for as long as nothing else happens to it.
+    pub fn file(&self) -> MutexGuard<'_, FailedFile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what was read, before it can be sent or lost.
+    pub fn note(&self, bytes: &[u8]) -> Result<(), FailedFileError> {
+        self.file().note(bytes)
+    }
+
+    /// Ends the line that an input left open.
+    pub fn end_line(&self) -> Result<(), FailedFileError> {
+        self.file().end_line()
+    }
+}
+
 /// Ends the line that `written` left open.
 fn terminate(file: &mut File, written: &[u8]) -> io::Result<()> {
     if written.is_empty() || written.ends_with(b"\n") {
@@ -246,8 +276,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("failed");
         let mut file = FailedFile::open(&path, &[]).unwrap();
-        file.before_sending(b"a\nb\n").unwrap();
-        file.before_sending(b"c\nd").unwrap();
+        file.note(b"a\nb\nc").unwrap();
+        assert_eq!(content(&path), "a\nb\nc");
+        file.note(b"\nd").unwrap();
+        file.end_line().unwrap();
+        file.end_line().unwrap();
         assert_eq!(content(&path), "a\nb\nc\nd\n");
         file.settle(4, b"b\n").unwrap();
         file.rewrite().unwrap();
@@ -263,7 +296,7 @@ mod tests {
         let path = folder.path().join("failed");
         std::fs::write(&path, "old").unwrap();
         let mut file = FailedFile::open(&path, &[]).unwrap();
-        file.before_sending(b"new\n").unwrap();
+        file.note(b"new\n").unwrap();
         file.settle(4, b"new\n").unwrap();
         file.finish().unwrap();
         assert_eq!(content(&path), "old\nnew\n");

@@ -1,6 +1,6 @@
 //! Input in blocks of whole lines, read on a thread of its own.
 //!
-//! Memory does not grow with the input: blocks are about [`BLOCK`] bytes, the
+//! Memory does not grow with the input: blocks are about 256 KiB, the
 //! channel holds a few, and a line longer than the limit passes through in pieces.
 
 use std::fs::File;
@@ -15,6 +15,7 @@ use memchr::{memchr, memrchr};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::sink::failed::{FailedFileError, Journal};
 use crate::stop::Stop;
 
 /// Bytes read at a time.
@@ -213,6 +214,8 @@ pub enum Piece {
     },
     /// The input broke off.
     Broken { input: Arc<str>, error: io::Error },
+    /// What was read cannot be written down, so nothing more is read.
+    NotKept(FailedFileError),
 }
 
 /// Reads inputs one after the other.
@@ -226,6 +229,26 @@ pub struct Reader {
     /// Counts the bytes read, for progress.
     pub bytes_read: Arc<AtomicU64>,
     pub stop: Stop,
+    /// Where all that is read is written down before it waits for anything.
+    pub journal: Option<Journal>,
+}
+
+/// Why an input is not read to its end.
+enum Trouble {
+    Input(io::Error),
+    Journal(FailedFileError),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Input(error)
+    }
+}
+
+impl From<FailedFileError> for Trouble {
+    fn from(error: FailedFileError) -> Self {
+        Self::Journal(error)
+    }
 }
 
 impl Reader {
@@ -236,16 +259,30 @@ impl Reader {
             match self.read(&input, pieces) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => {
+                Err(Trouble::Input(error)) => {
                     let _ = pieces.send(Piece::Broken { input: name, error });
+                    return;
+                }
+                Err(Trouble::Journal(error)) => {
+                    let _ = pieces.send(Piece::NotKept(error));
                     return;
                 }
             }
         }
     }
 
+    fn note(&self, bytes: &[u8]) -> Result<(), FailedFileError> {
+        let journal = self.journal.as_ref();
+        journal.map_or(Ok(()), |journal| journal.note(bytes))
+    }
+
+    /// Ends a last line that has no line end.
+    fn end_line(&self) -> Result<(), FailedFileError> {
+        self.journal.as_ref().map_or(Ok(()), Journal::end_line)
+    }
+
     /// Returns whether to go on with the next input.
-    fn read(&self, input: &Input, pieces: &SyncSender<Piece>) -> io::Result<bool> {
+    fn read(&self, input: &Input, pieces: &SyncSender<Piece>) -> Result<bool, Trouble> {
         let mut buffer: Vec<u8> = Vec::with_capacity(BLOCK);
         let mut line = 1;
         // Within a line that exceeds the limit.
@@ -256,6 +293,7 @@ impl Reader {
             let stopping = self.stop.is_asked() && input.length.is_none();
             if !self.wait(input)? || (stopping && last_fill == 0) {
                 // What is left of a line was read, so it is handed on as well.
+                self.end_line()?;
                 let rest = Piece::Lines(Block::new(input.name.clone(), line, buffer));
                 let _ = pieces.send(rest);
                 return Ok(false);
@@ -265,11 +303,16 @@ impl Reader {
                 Ok(ended) => ended,
                 Err(error) => {
                     // What was read of the last line was read.
+                    self.end_line()?;
                     let rest = Piece::Lines(Block::new(input.name.clone(), line, buffer));
                     let _ = pieces.send(rest);
-                    return Err(error);
+                    return Err(error.into());
                 }
             };
+            self.note(&buffer[before..])?;
+            if ended {
+                self.end_line()?;
+            }
             if stopping {
                 last_fill = last_fill.saturating_sub(buffer.len() - before);
             }
@@ -381,6 +424,7 @@ mod tests {
             finish_reading: false,
             bytes_read: Arc::default(),
             stop: Stop::default(),
+            journal: None,
         }
         .run(vec![input], &sender);
         drop(sender);
@@ -394,6 +438,7 @@ mod tests {
                 Piece::Lines(block) => block.bytes.clone(),
                 Piece::Overlong { bytes, .. } => bytes.clone(),
                 Piece::Broken { error, .. } => panic!("{error}"),
+                Piece::NotKept(error) => panic!("{error}"),
             })
             .collect()
     }

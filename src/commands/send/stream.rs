@@ -20,7 +20,7 @@ use crate::kafka::{Producer, is_topic_name};
 use crate::pipeline::deliver::{Delivered, Delivery, Halt, Input, Manner};
 use crate::pipeline::ledger::{Counts, Ledger, Outlet, SettleError};
 use crate::record::{self, UnknownFields};
-use crate::sink::failed::FailedFile;
+use crate::sink::failed::{FailedFile, Journal};
 use crate::sink::output;
 use crate::sink::receipt::{Failure, Receipt};
 use crate::source::lines::{self, Piece, Reader};
@@ -81,9 +81,10 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         delivery_timeout: args.delivery.delivery_timeout,
     };
     let outlet = Talk::new(args, context.ui)?;
+    let journal = failed.map(Journal::new);
     let ledger = Ledger::new(
         args.topic.clone(),
-        failed,
+        journal.clone(),
         args.delivery.transaction,
         outlet,
     );
@@ -95,6 +96,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         finish_reading: args.delivery.failed.is_some(),
         bytes_read: bytes_read.clone(),
         stop: reading.clone(),
+        journal,
     };
     let input = read_and_parse(reader, inputs, parse, kind).map_err(CommandError::failed)?;
     let delivered = Delivery::new(
@@ -286,6 +288,7 @@ fn checked(
             finish_reading: false,
             bytes_read: Arc::default(),
             stop: context.stop.clone(),
+            journal: None,
         };
         let first_pass = input.again().map_err(CommandError::failed)?;
         let reading = thread::spawn(move || reader.run(vec![first_pass], &sender));
@@ -313,6 +316,7 @@ fn checked(
                             .item_error(format_args!("{input}:{line}: line too long"));
                     }
                 }
+                Piece::NotKept(error) => return Err(CommandError::failed(error)),
                 Piece::Broken { input, error } => {
                     return Err(CommandError::failed(CannotRead {
                         path: PathBuf::from(&*input),

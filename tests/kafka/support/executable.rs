@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{PipeReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -22,9 +23,20 @@ pub(crate) fn kpipe<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> 
 /// The same as process 1 of its own pid namespace.
 pub(crate) fn kpipe_as_pid_1<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Kpipe {
     let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--mount-proc", "--"]);
+    // Process 1 does not outlive the test either.
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child", "--"]);
     command.arg(env!("CARGO_BIN_EXE_kpipe"));
     Kpipe::new(command, arguments)
+}
+
+/// A script of bash in which `kpipe` is on the path and a pipe fails when any part of it does.
+pub(crate) fn bash(script: &str) -> Kpipe {
+    let folder = Path::new(env!("CARGO_BIN_EXE_kpipe")).parent().unwrap();
+    let mut path = folder.as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let run = Kpipe::new(Command::new("bash"), ["-o", "pipefail", "-c", script]);
+    run.env("PATH", path)
 }
 
 /// A run that has not begun.
@@ -61,6 +73,12 @@ impl Kpipe {
 
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// More arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
         self
     }
 
@@ -217,6 +235,14 @@ impl Running {
         });
     }
 
+    /// Reads so much of the output that was left unread, or less at its end.
+    pub(crate) fn read_some(&mut self, bytes: u64) {
+        let mut read = Vec::new();
+        let unread = self.unread.as_mut().unwrap();
+        unread.take(bytes).read_to_end(&mut read).unwrap();
+        self.stdout.0.0.lock().unwrap().0.extend_from_slice(&read);
+    }
+
     /// Reads the output that was left unread.
     pub(crate) fn read_on(&mut self) {
         self.stdout.fill_from(self.unread.take().unwrap());
@@ -274,6 +300,25 @@ impl Running {
             .find_map(|line| line.strip_prefix("VmHWM:"))
             .unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// Waits until its memory has not grown for a second, and returns the most it was, in KiB.
+    pub(crate) fn settled_memory(&self) -> u64 {
+        let mut last = (0, Instant::now());
+        eventually("its memory settles", || {
+            let peak = self.peak_memory();
+            if peak != last.0 {
+                last = (peak, Instant::now());
+            }
+            (last.1.elapsed() > Duration::from_secs(1)).then_some(peak)
+        })
+    }
+
+    /// The pid of the process that this one started.
+    pub(crate) fn only_child(&self) -> Pid {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid());
+        let children = std::fs::read_to_string(path).unwrap();
+        Pid::from_raw(children.trim().parse().unwrap()).unwrap()
     }
 
     /// Waits for its end.

@@ -54,6 +54,24 @@ pub(crate) fn groups() -> Vec<String> {
         .collect()
 }
 
+/// Where `group` goes on in each partition of `topic`; 0 where it has committed nothing.
+pub(crate) fn committed(group: &str, topic: &Topic) -> Vec<i64> {
+    let consumer: BaseConsumer = client().set("group.id", group).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for partition in topic.partitions(&consumer) {
+        list.add_partition(topic, partition);
+    }
+    let list = eventually("the group's coordinator answers", || {
+        consumer
+            .committed_offsets(list.clone(), Duration::from_secs(5))
+            .ok()
+    });
+    list.elements()
+        .iter()
+        .map(|element| element.offset().to_raw().unwrap().max(0))
+        .collect()
+}
+
 struct Unpark(Thread);
 
 impl Wake for Unpark {
