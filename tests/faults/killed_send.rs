@@ -89,7 +89,7 @@ impl Pipe {
         }
     }
 
-    fn into_kpipe(&self, kpipe: Kpipe) -> Running {
+    fn feed(&self, kpipe: Kpipe) -> Running {
         kpipe.input_from(self.reader.try_clone().unwrap()).start()
     }
 
@@ -143,7 +143,7 @@ fn a_killed_send_of_a_file_leaves_every_line_that_it_had_read() {
 fn a_terminated_send_of_a_pipe_leaves_every_line_that_it_had_read() {
     let place = Place::new("pipe-terminated");
     let pipe = Pipe::of(&place.input);
-    let send = pipe.into_kpipe(place.send());
+    let send = pipe.feed(place.send());
     place.end_in_the_middle(send, Signal::TERM);
     check_what_was_read(&place, &pipe.rest());
 }
@@ -152,7 +152,7 @@ fn a_terminated_send_of_a_pipe_leaves_every_line_that_it_had_read() {
 fn a_killed_send_of_a_pipe_leaves_every_line_that_it_had_read() {
     let place = Place::new("pipe-killed");
     let pipe = Pipe::of(&place.input);
-    let send = pipe.into_kpipe(place.send());
+    let send = pipe.feed(place.send());
     place.topic.until_it_holds(1000);
     // Nothing moves any more: all queues in kpipe are full.
     node("stop", 1);
