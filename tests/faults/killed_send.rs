@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::numbered::{MANY, check_all, lines, numbers, on_log};
 use crate::support::eventually;
-use crate::support::executable::{Finished, Kpipe, Running, kpipe};
+use crate::support::executable::{Finished, Kpipe, Running, bash, kpipe};
 use crate::support::kafka::{Topic, node, topic};
 
 /// Lines a second: the input lasts long after the signal.
@@ -175,4 +175,28 @@ fn check_what_was_read(place: &Place, rest: &[u8]) {
     let part = &read[whole..];
     let end = failed.strip_suffix(b"\n").unwrap_or(&failed);
     assert!(end.ends_with(part), "{}", String::from_utf8_lossy(part));
+}
+
+#[test]
+fn a_failed_file_that_cannot_grow_ends_the_run_before_more_is_sent() {
+    let place = Place::new("file-full");
+    let (input, failed) = (place.folder.path().join("input"), place.failed());
+    std::fs::write(&input, &place.input).unwrap();
+    // A limit of 1 MiB, which without its signal is an error like a full disk.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 1024; exec kpipe send {} --failed '{}' --file '{}'",
+        place.topic,
+        failed.display(),
+        input.display()
+    );
+    let ended = bash(&script).run().exits(1).says_one_error();
+    assert!(
+        ended.stderr.contains("cannot write") && ended.stderr.contains("failed`"),
+        "{}",
+        ended.stderr
+    );
+    let log: BTreeSet<_> = on_log(&place.topic).into_iter().collect();
+    let kept = numbers(&std::fs::read(&failed).unwrap());
+    assert!(log.len() < MANY, "it did not end");
+    assert!(log.is_subset(&kept), "a line was sent before it was kept");
 }
