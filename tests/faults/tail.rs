@@ -43,12 +43,10 @@ fn what_a_killed_member_had_not_committed_is_printed_again_and_no_more() {
     let mut tail = kpipe(["tail", &topic, "-g", &group])
         .args(session)
         .start_unread();
-    loop {
+    eventually("something is committed", || {
         tail.read_some(1024 * 1024);
-        if committed(&group, &topic).iter().sum::<i64>() > 0 {
-            break;
-        }
-    }
+        (committed(&group, &topic).iter().sum::<i64>() > 0).then_some(())
+    });
     tail.signal(Signal::KILL);
     let first = tail.wait().dies_of(Signal::KILL);
     let committed = committed(&group, &topic);
