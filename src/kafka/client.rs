@@ -134,7 +134,9 @@ impl Client {
                 Some(Said::Deliveries(deliveries)) => deliveries.for_each(&mut delivered),
                 Some(Said::Log(level, facility, line)) => {
                     log(level, &facility, &line);
-                    if let Some(text) = closed_at_first_request(&facility, &line, self.encrypts) {
+                    if facility == "FAIL"
+                        && let Some(text) = hung_up_on(&line, self.encrypts)
+                    {
                         self.native.context().remember(Trouble {
                             code: Code::BrokerTransportFailure,
                             text,
@@ -144,6 +146,7 @@ impl Client {
                 }
                 Some(Said::Error(code, fatal, text)) => {
                     tracing::debug!(target: "librdkafka", "{code:?}: {text}");
+                    let text = hung_up_on(&text, self.encrypts).unwrap_or(text);
                     self.native
                         .context()
                         .remember(Trouble { code, text, fatal });
@@ -391,20 +394,31 @@ fn read_topic(topic: &rdkafka::metadata::MetadataTopic) -> Result<TopicMetadata,
     })
 }
 
-/// What a log line tells of a listener with TLS that was spoken to in plain text.
+/// What a line of librdkafka's tells of a listener that hangs up because it wants TLS and
+/// gets plain text, or the other way round.
 ///
-/// librdkafka 2.12.1 means to report that as an error, but takes its own words for a
-/// broker that was restarted, which is only worth a line in its log.
-fn closed_at_first_request(facility: &str, line: &str, encrypts: bool) -> Option<String> {
-    let closed = facility == "FAIL"
-        && !encrypts
-        && line.contains("Disconnected")
-        && line.contains("in state APIVERSION_QUERY");
-    closed.then(|| {
-        // The name of the thread comes first.
+/// librdkafka 2.12.1 means to say so itself, but often takes its own words for a broker that
+/// was restarted, which is only worth a line in its log.
+fn hung_up_on(line: &str, encrypts: bool) -> Option<String> {
+    let guess = if encrypts {
+        "connecting to a PLAINTEXT broker listener?"
+    } else {
+        "is it an SSL listener, and `security.protocol` to be set?"
+    };
+    let early = if encrypts {
+        "in state SSL_HANDSHAKE"
+    } else {
+        "in state APIVERSION_QUERY"
+    };
+    let closed = ["closed by peer", "reset by peer"];
+    let told = line.contains(early)
+        && closed.iter().any(|closed| line.contains(closed))
+        && !line.contains(guess);
+    told.then(|| {
+        // The name of the thread comes first in the log.
         let line = line.split_once("]: ").map_or(line, |(_, rest)| rest);
         let line = line.split(" (after ").next().unwrap_or(line);
-        format!("{line}: is it an SSL listener, and `security.protocol` to be set?")
+        format!("{line}: {guess}")
     })
 }
 
@@ -415,5 +429,34 @@ fn log(level: i32, facility: &str, line: &str) {
         4 => tracing::warn!(target: "librdkafka", "{facility}: {line}"),
         5 | 6 => tracing::info!(target: "librdkafka", "{facility}: {line}"),
         _ => tracing::debug!(target: "librdkafka", "{facility}: {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOSED: &str = "[thrd:localhost:1/bootstrap]: localhost:1/bootstrap: Disconnected: \
+        connection closed by peer: receive 0 after POLLIN (after 3ms in state APIVERSION_QUERY)";
+
+    #[test]
+    fn a_listener_that_hangs_up_on_plain_text_may_want_tls() {
+        let told = hung_up_on(CLOSED, false).unwrap();
+        assert!(told.starts_with("localhost:1/bootstrap: Disconnected: "));
+        assert!(told.contains("`security.protocol`") && !told.contains("after 3ms"));
+        assert_eq!(hung_up_on(CLOSED, true), None);
+        assert_eq!(
+            hung_up_on(&CLOSED.replace("APIVERSION_QUERY", "UP"), false),
+            None
+        );
+    }
+
+    #[test]
+    fn a_listener_that_hangs_up_on_a_handshake_may_want_plain_text() {
+        let line = "ssl://localhost:1/bootstrap: Disconnected: SSL connection closed by peer \
+            (after 2ms in state SSL_HANDSHAKE)";
+        let told = hung_up_on(line, true).unwrap();
+        assert!(told.ends_with("closed by peer: connecting to a PLAINTEXT broker listener?"));
+        assert_eq!(hung_up_on(line, false), None);
     }
 }
