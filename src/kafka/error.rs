@@ -70,7 +70,7 @@ pub enum Error {
     MixedGroup(String),
     #[error("interrupted")]
     Interrupted,
-    #[error("the built-in broker cannot {0}")]
+    #[error("cannot {0}: not on the built-in broker")]
     NotOnBuiltInBroker(&'static str),
     #[error("cannot {what}")]
     Other {

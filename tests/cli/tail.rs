@@ -138,7 +138,7 @@ fn times_are_said_to_be_missing_on_the_built_in_broker() {
             .run()
             .ends(2)
             .prints("")
-            .says(&["error: the built-in broker cannot look up offsets by time"])
+            .says(&["error: cannot look up offsets by time: not on the built-in broker"])
             .says_one_block();
     }
 }
