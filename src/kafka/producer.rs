@@ -387,6 +387,11 @@ impl Producer {
         Ok(())
     }
 
+    /// Whether a transaction was begun.
+    pub fn is_in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
     /// Ends the transaction: all of it becomes visible at once. Everything must be acknowledged.
     pub fn commit_transaction(&mut self) -> Result<(), Error> {
         self.transact(Transaction::Commit, "commit the transaction")

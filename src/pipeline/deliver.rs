@@ -162,6 +162,13 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         }
     }
 
+    /// Sends nothing if there is an error already; what is read then is told as not sent.
+    #[must_use]
+    pub fn unless(mut self, error: Option<Error>) -> Self {
+        self.halt = error.map(Halt::Kafka);
+        self
+    }
+
     /// Sends until the input ends or there is a reason to halt, then waits for all fates.
     ///
     /// After a halt the reader is asked to come to its end; what it hands on until then

@@ -98,3 +98,23 @@ fn a_port_that_speaks_something_else_is_an_error_too() {
     // Whether that is no broker or a wrong setting, it is not success.
     assert!(ended.stderr().contains(&address), "{}", ended.stderr());
 }
+
+#[test]
+fn what_was_read_of_a_pipe_is_kept_when_kafka_or_the_topic_is_not_there() {
+    let nowhere = Place::at("127.0.0.1:1");
+    let without_topic = Place::with(&["orders:1"]);
+    for (place, status) in [(nowhere, 3), (without_topic, 1)] {
+        for more in [&[][..], &["--transaction"]] {
+            let arguments = ["send", "nonesuch", "--lines", "--failed", "left"];
+            place
+                .kpipe(&[&arguments[..], more].concat())
+                .input("1\n2\n3\n")
+                .run()
+                .ends(status)
+                .prints("");
+            assert_eq!(place.read("left"), b"1\n2\n3\n");
+            assert!(!place.read("left.why").is_empty());
+            std::fs::remove_file(place.path("left")).unwrap();
+        }
+    }
+}

@@ -64,11 +64,9 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         inputs = checked(inputs, &parse, longest_line, failed.as_mut(), context)?;
     }
     let mut producer = Producer::new(cluster, args.settings(LINGER))?;
-    if let Some(topic) = &args.topic {
-        producer.prepare(topic, true)?;
-    }
-    if args.delivery.transaction {
-        producer.begin_transaction()?;
+    let ready = get_ready(args, &mut producer);
+    if args.delivery.failed.is_none() {
+        ready.clone()?;
     }
     let manner = Manner {
         topic: args.topic.clone(),
@@ -113,6 +111,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
             }
         },
     )
+    .unless(ready.err())
     .run();
     let delivered = match delivered {
         Ok(delivered) => delivered,
@@ -128,6 +127,17 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         bar.finish_and_clear();
     }
     finish(args, context, &mut producer, delivered, start)
+}
+
+/// Finds out about the topic and begins the transaction, as far as they are known and asked for.
+fn get_ready(args: &Args, producer: &mut Producer) -> Result<(), crate::kafka::Error> {
+    if let Some(topic) = &args.topic {
+        producer.prepare(topic, true)?;
+    }
+    if args.delivery.transaction {
+        producer.begin_transaction()?;
+    }
+    Ok(())
 }
 
 fn check_usage(args: &Args, kind: Kind, context: &Context) -> Result<(), CommandError> {
@@ -497,7 +507,7 @@ fn finish(
     } = delivered;
     let mut transaction_error = None;
     let mut committed = false;
-    if args.delivery.transaction {
+    if producer.is_in_transaction() {
         // A signal that came with the end of the input is an interrupt all the same.
         let is_whole = halt.is_none() && ledger.counts().failed == 0 && !context.stop.is_asked();
         let ended = if is_whole {
@@ -523,7 +533,7 @@ fn finish(
     if let Some(error) = transaction_error {
         return Err(error.into());
     }
-    if args.delivery.transaction && !committed {
+    if producer.is_in_transaction() && !committed {
         context
             .ui
             .item_error("the transaction was aborted: none of it is to be seen");
