@@ -1,5 +1,7 @@
 //! Topics by approval: what each verb does, refuses, prints and keeps.
 
+use std::io::Write;
+
 use jiff::Timestamp;
 use kpipe::registry::{Actor, Registry, Stamp};
 use rustix::process::Signal;
@@ -595,9 +597,10 @@ fn whoever_is_interrupted_while_typing_lines_has_done_nothing() {
     let place = offline();
     kpipe(&place, "topic request orders --by alice").ends(0);
     let approve = place.kpipe(&["topic", "approve", "-", "--by", "bob"]);
-    let (running, input) = approve.start().with_input();
-    // Until it is asked to stop it waits for its input, which stays open; a signal before it listens
-    // ends it as well.
+    let (running, mut input) = approve.start().with_input();
+    // More than fits into a pipe, so that kpipe is known to be reading; the end is yet to come.
+    let lines = "{\"name\":\"orders\"}\n".repeat(200_000);
+    input.write_all(lines.as_bytes()).unwrap();
     running.signal(Signal::INT);
     running.ended().dies_of(Signal::INT).prints("");
     drop(input);
