@@ -5,3 +5,4 @@ pub(crate) mod config;
 pub(crate) mod help;
 pub(crate) mod send;
 pub(crate) mod tail;
+pub(crate) mod topic;
