@@ -102,12 +102,11 @@ pub struct Watermarks {
 /// A connection for looking after topics.
 pub struct Admin {
     client: Arc<Client>,
-    cluster_id: String,
 }
 
 impl Admin {
-    /// Connects, and learns which cluster it is.
-    pub fn connect(cluster: &Cluster) -> Result<Self, Error> {
+    /// Makes a connection, which is used when something is asked.
+    pub fn new(cluster: &Cluster) -> Result<Self, Error> {
         let client = Client::new(
             cluster,
             Role::Reader,
@@ -115,29 +114,20 @@ impl Admin {
             // Offsets are those of the log, not of what may be read.
             &[("isolation.level", "read_uncommitted")],
         )?;
-        let cluster_id = client.ask("ask for the cluster's id", |timeout| {
-            client
-                .native
-                .fetch_cluster_id(timeout)
-                .ok_or(KafkaError::Global(Code::OperationTimedOut))
-        })?;
-        Ok(Self { client, cluster_id })
+        Ok(Self { client })
     }
 
-    /// The cluster's id, which it keeps for ever.
-    pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+    /// The cluster's id, which it keeps for ever; as it was when something was last answered.
+    pub fn cluster_id(&self) -> Result<String, Error> {
+        self.client.ask("ask for the cluster's id", |timeout| {
+            let id = self.client.native.fetch_cluster_id(timeout);
+            id.ok_or(KafkaError::Global(Code::OperationTimedOut))
+        })
     }
 
-    /// Whether this is the built-in broker, which can tell less and do nothing.
-    pub fn is_built_in_broker(&self) -> bool {
-        self.cluster_id.starts_with("mockCluster")
-    }
-
-    /// What went wrong last, when all brokers have been away since it was last asked well.
-    pub fn outage(&self) -> Option<String> {
-        self.client.serve_keeping(Duration::ZERO);
-        self.client.outage()
+    /// Whether this is the built-in broker, which can tell less and change nothing.
+    pub fn is_built_in_broker(&self) -> Result<bool, Error> {
+        Ok(self.cluster_id()?.starts_with("mockCluster"))
     }
 
     /// Every topic that may be seen, by name.
@@ -313,7 +303,7 @@ impl Admin {
     }
 
     fn is_real(&self, what: &'static str) -> Result<(), Error> {
-        if self.is_built_in_broker() {
+        if self.is_built_in_broker()? {
             return Err(Error::NotOnBuiltInBroker(what));
         }
         Ok(())

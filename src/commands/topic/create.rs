@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         replication: args.replication,
         config: args.config.iter().cloned().collect::<BTreeMap<_, _>>(),
     };
-    let results = Admin::connect(&context.cluster()?)?.create(&[topic])?;
+    let results = Admin::new(&context.cluster()?)?.create(&[topic])?;
     for result in results {
         result?;
     }

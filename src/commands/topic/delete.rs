@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         return Err(CommandError::usage(Unconfirmed(args.name.clone()))
             .hint(format!("`kpipe topic delete {} --yes` does it", args.name)));
     }
-    let admin = Admin::connect(&context.cluster()?)?;
+    let admin = Admin::new(&context.cluster()?)?;
     // Says which topic was most likely meant.
     admin.topic(&args.name).map_err(|error| match error {
         error @ Error::UnknownTopic { nearest: None, .. } => {
