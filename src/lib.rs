@@ -13,6 +13,7 @@ pub mod exit;
 pub mod kafka;
 pub mod pipeline;
 pub mod record;
+pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod stop;
