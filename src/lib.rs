@@ -3,6 +3,7 @@
 //! `commands` renders and nothing else does; `kafka` speaks to Kafka and nothing else
 //! does; `record`, `pipeline`, `source` and `sink` know neither.
 
+pub mod approval;
 mod cli;
 mod clock;
 mod commands;

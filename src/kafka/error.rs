@@ -165,6 +165,11 @@ impl Error {
         }
     }
 
+    /// Whether a policy of the cluster's is against it (KIP-108).
+    pub fn is_policy_violation(&self) -> bool {
+        matches!(self, Self::Other { cause, .. } if cause.code == Code::PolicyViolation)
+    }
+
     /// Says why no broker could be used, by the last trouble on its connections.
     pub(super) fn connection(brokers: &str, within: Duration, trouble: Option<&Trouble>) -> Self {
         let brokers = brokers.to_owned();
