@@ -21,13 +21,13 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// That Kafka lacks the topic altogether: its records are lost.
-    pub(super) fn absent(asked: &Spec) -> Self {
+    /// That Kafka lacks the topic altogether; once it was there, its records are lost.
+    pub fn absent(asked: &Spec, was_there: bool) -> Self {
         Self {
             field: "topic".to_owned(),
             kafka: None,
             asked: Some(summary(asked)),
-            safe: false,
+            safe: !was_there,
         }
     }
 

@@ -82,7 +82,7 @@ pub enum Verdict {
 /// Decides what is to be done so that Kafka has what `asked` says.
 pub fn verdict(asked: &Spec, purpose: Purpose, found: Option<&Found>) -> Verdict {
     let Some(found) = found else {
-        let lacks = vec![Difference::absent(asked)];
+        let lacks = vec![Difference::absent(asked, true)];
         return match purpose {
             Purpose::New => Verdict::Create,
             // It was deleted behind our back; to make it again would hide that its records are lost.

@@ -22,6 +22,8 @@ const BATCH: usize = 500;
 /// What a pass did about a topic, or had to say of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
+    #[serde(skip)]
+    pub request_id: String,
     pub name: String,
     pub action: Action,
     pub state: State,
@@ -231,9 +233,10 @@ impl Pass<'_> {
         let stamp = stamp(self.actor, self.now);
         let is_adopted = action == Action::Adopted;
         let activated = self.registry.activate(&request.id, is_adopted, stamp);
-        let name = request.spec.name.clone();
+        let (request_id, name) = (request.id.clone(), request.spec.name.clone());
         (self.tell)(match activated {
             Ok(active) => Told {
+                request_id,
                 name,
                 action,
                 state: active.state,
@@ -244,6 +247,7 @@ impl Pass<'_> {
             },
             // It was taken back since we looked, and Kafka has it now.
             Err(error @ registry::Error::InState { state, .. }) => Told {
+                request_id,
                 name,
                 action: Action::Failed,
                 state,
@@ -329,6 +333,7 @@ impl Pass<'_> {
             }
         }
         (self.tell)(Told {
+            request_id: request.id.clone(),
             name: request.spec.name.clone(),
             action,
             state: request.state,

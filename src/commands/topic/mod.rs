@@ -3,6 +3,9 @@
 mod acting;
 mod create;
 mod delete;
+mod plan;
+mod reconcile;
+mod stand_in;
 
 use clap::Subcommand;
 
@@ -21,11 +24,15 @@ pub(crate) struct Args {
 enum Command {
     Create(create::Args),
     Delete(delete::Args),
+    Plan(plan::Args),
+    Reconcile(reconcile::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     match &args.command {
         Command::Create(args) => create::run(args, context),
         Command::Delete(args) => delete::run(args, context),
+        Command::Plan(args) => plan::run(args, context),
+        Command::Reconcile(args) => reconcile::run(args, context),
     }
 }
