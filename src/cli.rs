@@ -86,6 +86,7 @@ pub(crate) struct ConnectionArgs {
 pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
+    Topic(topic::Args),
     Broker(broker::Args),
     Topic(topic::Args),
     Config(config::Args),

@@ -11,6 +11,7 @@ pub mod config;
 mod context;
 pub mod error;
 pub mod exit;
+mod identity;
 pub mod kafka;
 pub mod pipeline;
 pub mod record;
@@ -78,6 +79,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
