@@ -88,7 +88,6 @@ pub(crate) enum Command {
     Tail(Box<tail::Args>),
     Topic(topic::Args),
     Broker(broker::Args),
-    Topic(topic::Args),
     Config(config::Args),
     Help(help::Args),
     /// Other tools' words for `send` and `tail`

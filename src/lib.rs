@@ -81,7 +81,6 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Tail(args) => commands::tail::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
-        Command::Topic(args) => commands::topic::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
         Command::Renamed(_) => Err(renamed("no such command")),

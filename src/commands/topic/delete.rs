@@ -28,7 +28,11 @@ pub(crate) struct Args {
 struct Unconfirmed(String);
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    acting::check(&args.name, acting::Act::Delete, context)?;
+    let instead = format!(
+        "`kpipe topic deactivate {} --reason TEXT` takes it out of use",
+        args.name
+    );
+    acting::check(&args.name, acting::Act::Delete, &instead, context)?;
     if !args.yes {
         return Err(CommandError::usage(Unconfirmed(args.name.clone()))
             .hint(format!("`kpipe topic delete {} --yes` does it", args.name)));

@@ -7,7 +7,10 @@ mod cancel;
 mod create;
 mod deactivate;
 mod delete;
+mod describe;
+mod described;
 mod history;
+mod import;
 mod key;
 mod list;
 mod many;
@@ -15,7 +18,6 @@ mod plan;
 mod reconcile;
 mod reject;
 mod request;
-mod stand_in;
 mod stats;
 
 use clap::Subcommand;
@@ -46,16 +48,18 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::Args),
+    Describe(describe::Args),
+    Create(create::Args),
+    Delete(delete::Args),
     Request(request::Args),
     Approve(approve::Args),
     Reject(reject::Args),
     Cancel(cancel::Args),
-    Deactivate(deactivate::Args),
-    History(history::Args),
     Plan(plan::Args),
     Reconcile(reconcile::Args),
-    Create(create::Args),
-    Delete(delete::Args),
+    Deactivate(deactivate::Args),
+    Import(import::Args),
+    History(history::Args),
     Stats(stats::Args),
     Key(key::Args),
     Backup(backup::Args),
@@ -65,16 +69,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let registry = &args.registry;
     match &args.command {
         Command::List(args) => list::run(args, registry, context),
+        Command::Describe(args) => describe::run(args, registry, context),
+        Command::Create(args) => create::run(args, context),
+        Command::Delete(args) => delete::run(args, context),
         Command::Request(args) => request::run(args, registry, context),
         Command::Approve(args) => approve::run(args, registry, context),
         Command::Reject(args) => reject::run(args, registry, context),
         Command::Cancel(args) => cancel::run(args, registry, context),
+        Command::Plan(args) => plan::run(args, registry, context),
+        Command::Reconcile(args) => reconcile::run(args, registry, context),
+        Command::Import(args) => import::run(args, registry, context),
         Command::Deactivate(args) => deactivate::run(args, registry, context),
         Command::History(args) => history::run(args, registry, context),
-        Command::Plan(args) => plan::run(args, context),
-        Command::Reconcile(args) => reconcile::run(args, context),
-        Command::Create(args) => create::run(args, context),
-        Command::Delete(args) => delete::run(args, context),
         Command::Stats(args) => stats::run(args, registry, context),
         Command::Key(args) => key::run(args, registry, context),
         Command::Backup(args) => backup::run(args, registry, context),

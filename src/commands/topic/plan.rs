@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::stand_in as place;
 use crate::approval::{self, Difference, Surveyed, Verdict};
+use crate::commands::registry::RegistryArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -47,8 +47,12 @@ struct Row {
     asked: Option<String>,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    let Some(registry) = place::open_if_any(context)? else {
+pub(crate) fn run(
+    args: &Args,
+    registry: &RegistryArgs,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let Some(registry) = registry.open_if_there(context)? else {
         return Ok(Outcome::DONE);
     };
     let survey = approval::survey(&registry, &Admin::new(&context.cluster()?)?)?;

@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
-use super::stand_in as place;
 use crate::approval::{Pass, Told};
+use crate::commands::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -58,9 +60,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     producer_key_file: Option<PathBuf>,
 
-    /// Who acts [env: `KPIPE_ACTOR`] [default: the login]
-    #[arg(long, value_name = "WHO")]
-    by: Option<String>,
+    #[command(flatten)]
+    by: ByArgs,
 
     /// How to print
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -106,14 +107,19 @@ fn parse_interval(text: &str) -> Result<Duration, IntervalError> {
 /// How often it is told that the brokers are away.
 const REMINDER: Duration = Duration::from_mins(1);
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    let mut registry = place::open(context)?;
+pub(crate) fn run(
+    args: &Args,
+    registry: &RegistryArgs,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let mut registry = registry.open(context)?;
     let _lock = lock(registry.path())?;
     let mut reconciler = Reconciler {
         admin: Admin::new(&context.cluster()?)?,
-        actor: place::actor(args.by.as_deref(), context)?,
+        actor: args.by.actor(context)?,
         key: args.producer_key(context)?,
         is_patient: args.watch.is_some(),
+        random: ChaCha8Rng::from_seed(context.random()?),
     };
     let mut printer = Printer::new(args.output, context).map_err(CommandError::failed)?;
     let mut reminder = Reminder::default();
@@ -181,6 +187,7 @@ struct Reconciler {
     actor: Actor,
     key: Option<String>,
     is_patient: bool,
+    random: ChaCha8Rng,
 }
 
 impl Reconciler {
@@ -191,13 +198,14 @@ impl Reconciler {
         context: &Context,
     ) -> Result<(), CommandError> {
         let mut written = Ok(());
+        let random = &mut self.random;
         let passed = Pass {
             registry,
             admin: &self.admin,
             actor: &self.actor,
             producer_key: self.key.as_deref(),
             now: &|| context.clock.now(),
-            random: &mut || place::random(context),
+            random: &mut || f64::from(random.next_u32()) / f64::from(u32::MAX),
             stop: &context.stop,
             is_patient: self.is_patient,
             tell: &mut |told| {

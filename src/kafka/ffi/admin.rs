@@ -350,12 +350,13 @@ pub(in crate::kafka) fn describe_configs(
         let resource = resource(name)?;
         for key in keys {
             let key = CString::new(*key)?;
-            // SAFETY: the resource lives; the name is copied, and a question has no value.
+            // A question has no value, but a null one is refused.
+            // SAFETY: the resource lives; both texts are copied.
             unsafe {
                 resolve(rd::rd_kafka_ConfigResource_set_config(
                     resource.pointer.as_ptr(),
                     key.as_ptr(),
-                    ptr::null(),
+                    c"".as_ptr(),
                 ))?;
             }
         }
