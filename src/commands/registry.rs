@@ -25,12 +25,15 @@ impl RegistryArgs {
         settled(Registry::open_existing(&self.path(context)?)?, context)
     }
 
-    /// Opens the registry, if it is there.
+    /// Opens the registry, if it is there and has a place to be.
     pub(crate) fn open_if_there(
         &self,
         context: &Context,
     ) -> Result<Option<Registry>, CommandError> {
-        match Registry::open_existing(&self.path(context)?) {
+        let Ok(path) = self.path(context) else {
+            return Ok(None);
+        };
+        match Registry::open_existing(&path) {
             Err(Error::Absent { .. }) => Ok(None),
             opened => settled(opened?, context).map(Some),
         }
