@@ -256,6 +256,9 @@ impl Error {
             Self::Another { name, .. } => {
                 format!("kpipe topic list '^{name}$' --state PENDING")
             }
+            Self::Broken { .. } if self.status() == Status::Usage => {
+                "for example `shop.orders`, `shop-orders` or `shop_orders`".to_owned()
+            }
             Self::Broken { .. } => {
                 "the rules are in the profile's policy; `kpipe config show` names the profile".to_owned()
             }

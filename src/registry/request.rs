@@ -279,13 +279,11 @@ pub struct Observation {
 /// A request, in the order that its JSON has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Request {
-    #[serde(skip)]
-    pub(super) seq: i64,
-    /// A `UUIDv7`.
-    pub id: String,
-    pub state: State,
     #[serde(flatten)]
     pub spec: Spec,
+    pub state: State,
+    /// A `UUIDv7`.
+    pub id: String,
     pub requested_at: Timestamp,
     /// Undecided at this time, it is rejected.
     pub expires_at: Option<Timestamp>,
@@ -344,7 +342,6 @@ impl FromSql for Config {
 impl Request {
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            seq: row.get("seq")?,
             id: row.get("id")?,
             state: row.get("state")?,
             spec: Spec {

@@ -28,7 +28,7 @@ pub fn write(
     write_columns(rows, &[], output, is_terminal, out)
 }
 
-/// Writes `rows`; a table has these columns alone, unless none are named.
+/// Writes `rows`; a table has these columns alone, in their order, unless none are named.
 pub fn write_columns(
     rows: &[impl Serialize],
     columns: &[&str],
@@ -52,7 +52,8 @@ pub fn write_columns(
             continue;
         };
         if !columns.is_empty() {
-            fields.retain(|name, _| columns.contains(&name.as_str()));
+            let named = |name: &&str| Some(((*name).to_owned(), fields.remove(*name)?));
+            fields = columns.iter().filter_map(named).collect();
         }
         if index == 0 {
             table.set_header(
