@@ -2,6 +2,8 @@
 
 mod one;
 mod stream;
+mod strict;
+mod talk;
 
 use std::path::PathBuf;
 use std::time::Duration;
