@@ -11,6 +11,7 @@ mod context;
 pub mod error;
 pub mod exit;
 pub mod kafka;
+pub mod pattern;
 pub mod pipeline;
 pub mod record;
 pub mod sink;
@@ -40,13 +41,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(error.status);
         }
         Err(error) => {
-            // Help and version are data, and go to stdout; a closed one is nobody's trouble.
-            let _ = error.print();
-            return Outcome::Exit(if error.use_stderr() {
-                Status::Usage
-            } else {
-                Status::Done
-            });
+            let printed = error.print();
+            if error.use_stderr() {
+                return Outcome::Exit(Status::Usage);
+            }
+            // Help and version are data, and go to stdout.
+            return match sink::output::tolerate_closed(printed) {
+                Ok(()) => Outcome::DONE,
+                Err(error) => {
+                    Ui::new(false, ui::Color::Auto).error(&error);
+                    Outcome::Exit(error.status)
+                }
+            };
         }
     };
     let ui = Ui::new(cli.quiet, cli.color);
@@ -58,7 +64,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(Status::Failed);
         }
     };
-    let mut context = Context::new(ui, stop, cli.connection);
+    let mut context = match Context::new(ui, stop, cli.connection) {
+        Ok(context) => context,
+        Err(error) => {
+            ui.error(&error);
+            return Outcome::Exit(error.status);
+        }
+    };
     match dispatch(cli.command, &mut context) {
         Ok(outcome) => outcome,
         Err(error) => {

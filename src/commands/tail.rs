@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -43,11 +44,16 @@ TIME is RFC 3339, a date, seconds or milliseconds since the epoch, or a time ago
 )]
 pub(crate) struct Args {
     /// Topics; a regular expression begins with `^`
-    #[arg(required = true, value_name = "TOPIC")]
+    #[arg(required = true, value_name = "TOPIC", value_parser = NonEmptyStringValueParser::new())]
     topics: Vec<String>,
 
     /// Join this consumer group
-    #[arg(short, long, help_heading = "Group")]
+    #[arg(
+        short,
+        long,
+        value_parser = NonEmptyStringValueParser::new(),
+        help_heading = "Group"
+    )]
     group: Option<String>,
 
     /// When to commit: after the output was written, or never

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::client::{Client, Lookup, TopicMetadata};
 use super::error::Error;
 use super::offset_spec::{Known, OffsetSpec, Start, Stop};
+use crate::pattern::PatternError;
 
 /// The topics a user names: names, or patterns that begin with `^`.
 #[derive(Clone, Debug)]
@@ -17,14 +18,16 @@ pub struct Topics {
 
 impl Topics {
     /// Reads names and patterns as they were typed.
-    pub fn new(topics: &[String]) -> Result<Self, regex::Error> {
+    pub fn new(topics: &[String]) -> Result<Self, PatternError> {
         let mut read = Self {
             names: Vec::new(),
             patterns: Vec::new(),
         };
         for topic in topics {
             if topic.starts_with('^') {
-                read.patterns.push(Regex::new(topic)?);
+                let pattern =
+                    Regex::new(topic).map_err(|error| PatternError::new(topic, &error))?;
+                read.patterns.push(pattern);
             } else if !read.names.contains(topic) {
                 read.names.push(topic.clone());
             }
@@ -164,7 +167,6 @@ pub(super) fn ranges(
                 high: highs[index],
                 from_time: found(&from_times, index),
                 until_time: found(&until_times, index),
-                stored: None,
             });
             Range {
                 topic: topic.clone(),

@@ -152,7 +152,7 @@ struct DeliveryArgs {
     #[arg(long, value_enum, value_name = "WHICH")]
     receipts: Option<Receipts>,
 
-    /// Keep the lines that were not acknowledged in this file, and why in FILE.why
+    /// Append the lines that were not acknowledged to this file, and why to FILE.why
     #[arg(long, value_name = "FILE")]
     failed: Option<PathBuf>,
 
@@ -169,7 +169,7 @@ struct DeliveryArgs {
         long,
         value_name = "DURATION",
         default_value = "60s",
-        value_parser = time::parse_duration
+        value_parser = parse_delivery_timeout
     )]
     delivery_timeout: Duration,
 
@@ -305,6 +305,25 @@ impl InputArgs {
             Kind::Kaf => Input::Kaf,
         })
     }
+}
+
+/// What librdkafka can count to, without the 0 that means for ever.
+fn parse_delivery_timeout(text: &str) -> Result<Duration, TimeoutError> {
+    let timeout = time::parse_duration(text)?;
+    let range = Duration::from_millis(1)..=Duration::from_hours(24 * 24);
+    if range.contains(&timeout) {
+        Ok(timeout)
+    } else {
+        Err(TimeoutError::OutOfRange)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TimeoutError {
+    #[error(transparent)]
+    NotADuration(#[from] time::TimeError),
+    #[error("expected 1ms to 24d")]
+    OutOfRange,
 }
 
 /// Reads `100/s`, `90/m`, `1000/h` or a bare number of records a second.
