@@ -11,6 +11,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Client, Cluster, Lookup};
+use super::consume::News;
 use super::context::Rebalance;
 use super::error::Error;
 use super::ffi::{self, Group, Messages, Queue, Role};
@@ -45,8 +46,7 @@ pub struct Member {
     queue: Queue,
     shared: Arc<Shared>,
     topics: Topics,
-    notices: Vec<Notice>,
-    announced_trouble: bool,
+    news: News,
 }
 
 /// What the rebalance callback, the committer and the reader share. The callback keeps
@@ -165,8 +165,7 @@ impl Member {
             topics: shared.membership.topics.clone(),
             client,
             shared,
-            notices: Vec::new(),
-            announced_trouble: false,
+            news: News::default(),
         })
     }
 
@@ -196,7 +195,7 @@ impl Source for Member {
             batch,
             &mut state.progress,
             restart,
-            &mut self.notices,
+            &mut self.news,
         );
         let step = match consume::step(batch, &state.progress) {
             // Before the first assignment there is nothing to be done with.
@@ -209,24 +208,18 @@ impl Source for Member {
         match sorted {
             Err(Error::TopicDeleted(topic)) if !self.topics.names(&topic) => {
                 self.shared.lock().progress.remove_topic(&topic);
-                self.notices.push(Notice::Gone { topic });
+                self.news.add(Notice::Gone { topic });
             }
             Err(Error::MixedGroup(_)) => {
                 return Err(Error::MixedGroup(self.shared.membership.group.clone()));
             }
             other => other?,
         }
-        consume::watch_connection(
-            &self.client,
-            step,
-            &mut self.announced_trouble,
-            &mut self.notices,
-        )?;
-        Ok(step)
+        self.news.watch(&self.client, step)
     }
 
     fn notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        self.news.take()
     }
 
     /// Commits what is finished and leaves the group.
