@@ -435,7 +435,7 @@ fn hung_up_on(line: &str, protocol: &str) -> Option<String> {
             "is it an SSL listener, and `security.protocol` to be set?",
         )
     };
-    let closed = ["closed by peer", "reset by peer"];
+    let closed = ["closed by peer", "reset by peer", "Broken pipe"];
     let told = line.contains(early)
         && closed.iter().any(|closed| line.contains(closed))
         && !line.contains(guess);
