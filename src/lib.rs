@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod pattern;
 pub mod pipeline;
 pub mod record;
+pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod stop;
