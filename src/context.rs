@@ -8,7 +8,9 @@ use crate::cli::ConnectionArgs;
 use crate::clock::Clock;
 use crate::config::{self, Connection};
 use crate::error::CommandError;
+use crate::identity;
 use crate::kafka::{Cluster, TokenSource};
+use crate::registry::Actor;
 use crate::stop::Stop;
 use crate::ui::Ui;
 
@@ -82,6 +84,29 @@ impl Context {
             tracing::info!("{note}");
         }
         Ok(connection)
+    }
+
+    /// A variable of the environment, where it is text and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.environment.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// Who acts: `by`, else `KPIPE_ACTOR`, else whom the operating system takes them for.
+    pub(crate) fn actor(&self, by: Option<&str>) -> Result<Actor, CommandError> {
+        let login = identity::login();
+        let name = by
+            .or_else(|| self.variable("KPIPE_ACTOR"))
+            .or(login.as_deref());
+        let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
+            return Err(CommandError::usage("nobody is named").hint("--by NAME, or KPIPE_ACTOR"));
+        };
+        Ok(Actor {
+            name: name.to_owned(),
+            login,
+            uid: identity::uid(),
+            host: identity::host(),
+        })
     }
 
     /// The cluster to speak to.

@@ -10,6 +10,7 @@ pub mod config;
 mod context;
 pub mod error;
 pub mod exit;
+mod identity;
 pub mod kafka;
 pub mod pattern;
 pub mod pipeline;
@@ -89,6 +90,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Subscription(args) => commands::subscription::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),

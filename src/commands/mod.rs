@@ -3,5 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod config;
 pub(crate) mod help;
+pub(crate) mod registry;
 pub(crate) mod send;
+pub(crate) mod subscription;
 pub(crate) mod tail;

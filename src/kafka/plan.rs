@@ -14,6 +14,8 @@ use crate::pattern::PatternError;
 pub struct Topics {
     names: Vec<String>,
     patterns: Vec<Regex>,
+    /// Not even a topic that is named has to be there.
+    may_be_gone: bool,
 }
 
 impl Topics {
@@ -22,6 +24,7 @@ impl Topics {
         let mut read = Self {
             names: Vec::new(),
             patterns: Vec::new(),
+            may_be_gone: false,
         };
         for topic in topics {
             if topic.starts_with('^') {
@@ -35,27 +38,45 @@ impl Topics {
         Ok(read)
     }
 
+    /// What somebody has subscribed to: topics of these names, as far as they are there.
+    pub fn subscribed(names: Vec<String>) -> Self {
+        Self {
+            names,
+            patterns: Vec::new(),
+            may_be_gone: true,
+        }
+    }
+
+    /// Whether there is nothing to be read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.patterns.is_empty()
+    }
+
     /// As librdkafka subscribes to them.
     pub(super) fn subscriptions(&self) -> impl Iterator<Item = &str> {
         let patterns = self.patterns.iter().map(Regex::as_str);
         self.names.iter().map(String::as_str).chain(patterns)
     }
 
-    /// Whether the user named this very topic.
-    pub(super) fn names(&self, topic: &str) -> bool {
+    /// Whether this very topic was named, and is to be there.
+    pub(super) fn requires(&self, topic: &str) -> bool {
+        !self.may_be_gone && self.names(topic)
+    }
+
+    fn names(&self, topic: &str) -> bool {
         self.names.iter().any(|name| name == topic)
     }
 
     /// The topics there are just now; a named one that is missing is an error.
     pub(super) fn find(&self, client: &Client) -> Result<Vec<TopicMetadata>, Error> {
-        if self.patterns.is_empty() {
+        if self.patterns.is_empty() && !self.may_be_gone {
             return self.names.iter().map(|name| client.topic(name)).collect();
         }
         let all = client.topics()?;
         let missing = self
             .names
             .iter()
-            .find(|name| !all.iter().any(|topic| topic.name == **name));
+            .find(|name| self.requires(name) && !all.iter().any(|topic| topic.name == **name));
         if let Some(missing) = missing {
             return Err(client
                 .topic(missing)

@@ -205,7 +205,7 @@ impl Reader {
     /// Ends the run when a topic that was asked for by name was deleted; one that only
     /// a pattern matched may go.
     fn let_go(&mut self, topic: String) -> Result<(), Error> {
-        if self.selection.topics.names(&topic) {
+        if self.selection.topics.requires(&topic) {
             return Err(Error::TopicDeleted(topic));
         }
         if self.progress.remove_topic(&topic) {

@@ -8,6 +8,7 @@
 mod error;
 mod event;
 mod file;
+mod gate;
 mod life;
 mod meta;
 mod request;
@@ -20,6 +21,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp};
+pub use gate::{Gate, NotApproved};
 pub use life::{Asked, FourEyes, Import, Imported, Requested};
 pub use meta::Statistics;
 pub use request::{Observation, Reason, ReasonCode, Request, Spec, State};

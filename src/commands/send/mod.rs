@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::commands::registry::RegistryArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::Settings;
 use crate::record::{Input, LineKey, Pointer, Separator};
+use crate::registry::Gate;
 use crate::time;
 
 /// Send one record, or record lines from stdin or files
@@ -48,6 +50,20 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     delivery: DeliveryArgs,
+
+    #[command(flatten)]
+    approval: ApprovalArgs,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Approval")]
+struct ApprovalArgs {
+    /// Send to topics that are ACTIVE in the registry alone, as with `approval = "enforce"`
+    #[arg(long)]
+    approved_only: bool,
+
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 #[derive(clap::Args, Debug)]
@@ -237,6 +253,15 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
 }
 
 impl Args {
+    /// Which topics may be sent to, when that is not all.
+    fn gate(&self, context: &Context) -> Result<Option<Gate>, CommandError> {
+        if !self.approval.approved_only {
+            return Ok(None);
+        }
+        let registry = self.approval.registry.open_existing(context)?;
+        Ok(Some(Gate::new(registry)))
+    }
+
     fn settings(&self, linger: Duration) -> Settings {
         let delivery = &self.delivery;
         Settings {

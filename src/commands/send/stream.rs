@@ -35,6 +35,16 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let start = Instant::now();
     let kind = args.input.kind();
     check_usage(args, kind, context)?;
+    let mut gate = args.gate(context)?;
+    let refusal = match (&mut gate, &args.topic) {
+        (Some(gate), Some(topic)) => gate.refusal(topic)?.cloned(),
+        _ => None,
+    };
+    if let Some(refusal) = &refusal
+        && args.delivery.failed.is_none()
+    {
+        return Err(refusal.clone().into());
+    }
     let mut inputs = open(args)?;
     let cluster = context.cluster()?;
     let longest_line = cluster
@@ -70,7 +80,11 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         inputs = strict.check(inputs)?;
     }
     let mut producer = Producer::new(cluster, args.settings(LINGER))?;
-    let ready = get_ready(args, &mut producer);
+    // What is not approved is not sent, so that Kafka need not know of it.
+    let ready = match refusal {
+        None => get_ready(args, &mut producer),
+        Some(_) => Ok(()),
+    };
     if args.delivery.failed.is_none() {
         ready.clone()?;
     }
@@ -117,6 +131,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         },
     )
     .unless(ready.err())
+    .guarded(gate)
     .run();
     let delivered = match delivered {
         Ok(delivered) => delivered,
@@ -299,6 +314,7 @@ fn finish(
         ledger,
         latencies,
         halt,
+        refused,
     } = delivered;
     let mut transaction_error = None;
     let mut committed = false;
@@ -342,11 +358,11 @@ fn finish(
     if let Some(signal) = context.stop.signal() {
         return Ok(Outcome::Signal(signal));
     }
-    Ok(if counts.failed == 0 {
-        Outcome::DONE
-    } else {
-        Outcome::Exit(Status::Failed)
-    })
+    Ok(Outcome::Exit(match counts.failed {
+        0 => Status::Done,
+        _ if refused => Status::Refused,
+        _ => Status::Failed,
+    }))
 }
 
 /// What the user is told of a run that ended early; signals and failed lines were told already.
@@ -375,6 +391,7 @@ fn halted(halt: Halt, counts: Counts, args: &Args) -> Option<CommandError> {
         ))
         .hint("`--repartition` ignores the partitions and hashes the keys"),
         Halt::Kafka(error) => error.into(),
+        Halt::Registry(error) => error.into(),
         Halt::Input { place, error } => CommandError::failed(CannotRead {
             path: PathBuf::from(place),
             error,
