@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rand::TryRng;
+use rand::rngs::SysRng;
+use uuid::Uuid;
+
 use crate::cli::ConnectionArgs;
 use crate::clock::Clock;
-use crate::config::{self, Connection};
+use crate::config::{self, ConfigError, Connection, Governance};
 use crate::error::CommandError;
 use crate::identity;
 use crate::kafka::{Cluster, TokenSource};
@@ -23,6 +27,14 @@ fn is_ours(name: &str) -> bool {
 #[error("the variable `{name}` is not UTF-8")]
 struct NotText {
     name: String,
+}
+
+fn wrong_configuration(error: ConfigError) -> CommandError {
+    let hint = error.hint();
+    CommandError {
+        hint,
+        ..CommandError::usage(error)
+    }
 }
 
 /// The outside of one run.
@@ -65,25 +77,27 @@ impl Context {
 
     /// The connection settings and where each comes from.
     pub(crate) fn connection(&self) -> Result<Connection, CommandError> {
+        let connection = config::resolve(&self.inputs()).map_err(wrong_configuration)?;
+        for note in connection.notes() {
+            tracing::info!("{note}");
+        }
+        Ok(connection)
+    }
+
+    /// The rules that topics are under.
+    pub(crate) fn governance(&self) -> Result<Governance, CommandError> {
+        config::governance(&self.inputs()).map_err(wrong_configuration)
+    }
+
+    fn inputs(&self) -> config::Inputs<'_> {
         let arguments = &self.connection;
-        let connection = config::resolve(&config::Inputs {
+        config::Inputs {
             brokers: arguments.brokers.as_deref(),
             properties: &arguments.properties,
             file: arguments.properties_file.as_deref(),
             profile: arguments.profile.as_deref(),
             environment: &self.environment,
-        })
-        .map_err(|error| {
-            let hint = error.hint();
-            CommandError {
-                hint,
-                ..CommandError::usage(error)
-            }
-        })?;
-        for note in connection.notes() {
-            tracing::info!("{note}");
         }
-        Ok(connection)
     }
 
     /// A variable of the environment, where it is text and not empty.
@@ -107,6 +121,25 @@ impl Context {
             uid: identity::uid(),
             host: identity::host(),
         })
+    }
+
+    /// Random bytes that nobody can guess.
+    #[expect(
+        clippy::unused_self,
+        reason = "randomness belongs to whoever holds the outside"
+    )]
+    pub(crate) fn random<const COUNT: usize>(&self) -> Result<[u8; COUNT], CommandError> {
+        let mut bytes = [0; COUNT];
+        let filled = SysRng.try_fill_bytes(&mut bytes);
+        filled.map_err(CommandError::failed)?;
+        Ok(bytes)
+    }
+
+    /// A `UUIDv7`: it sorts by the time it was made.
+    pub(crate) fn new_id(&self) -> Result<Uuid, CommandError> {
+        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
+        let random = self.random()?;
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     /// The cluster to speak to.

@@ -9,7 +9,7 @@ use crate::registry::{Actor, Registry};
 /// Where the registry is.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct RegistryArgs {
-    /// The registry [default: $`XDG_DATA_HOME`/kpipe/registry.db] [env: `KPIPE_REGISTRY`]
+    /// The registry [default: `$XDG_DATA_HOME/kpipe/registry.db`] [env: `KPIPE_REGISTRY`]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Registry")]
     registry: Option<PathBuf>,
 }

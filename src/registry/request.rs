@@ -176,6 +176,50 @@ pub struct Spec {
     pub kind: Option<String>,
 }
 
+/// What somebody says they want; what they do not say stays as it is, or is the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub name: String,
+    pub created_by: String,
+    pub partitions: Option<i32>,
+    pub replication: Option<i32>,
+    /// All of it.
+    pub config: Option<BTreeMap<String, String>>,
+    pub description: Option<String>,
+    pub kind: Option<String>,
+}
+
+impl Wish {
+    /// Returns the whole of what is asked for, where `standing` is asked for or active already.
+    pub(super) fn complete(&self, standing: Option<&Spec>) -> Spec {
+        let mut spec = standing.cloned().unwrap_or(Spec {
+            name: String::new(),
+            created_by: String::new(),
+            partitions: 3,
+            replication: 1,
+            config: BTreeMap::new(),
+            description: None,
+            kind: None,
+        });
+        spec.name.clone_from(&self.name);
+        spec.created_by.clone_from(&self.created_by);
+        spec.partitions = self.partitions.unwrap_or(spec.partitions);
+        spec.replication = self.replication.unwrap_or(spec.replication);
+        if let Some(config) = &self.config {
+            spec.config.clone_from(config);
+        }
+        for (wish, part) in [
+            (&self.description, &mut spec.description),
+            (&self.kind, &mut spec.kind),
+        ] {
+            if let Some(text) = wish {
+                *part = Some(text.clone()).filter(|text| !text.is_empty());
+            }
+        }
+        spec
+    }
+}
+
 impl Spec {
     /// Returns in what `asked` is another topic than this one. Who asks makes no difference.
     pub fn differences(&self, asked: &Self) -> Vec<Difference> {
@@ -235,13 +279,11 @@ pub struct Observation {
 /// A request, in the order that its JSON has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Request {
-    #[serde(skip)]
-    pub(super) seq: i64,
-    /// A `UUIDv7`.
-    pub id: String,
-    pub state: State,
     #[serde(flatten)]
     pub spec: Spec,
+    pub state: State,
+    /// A `UUIDv7`.
+    pub id: String,
     pub requested_at: Timestamp,
     /// Undecided at this time, it is rejected.
     pub expires_at: Option<Timestamp>,
@@ -300,7 +342,6 @@ impl FromSql for Config {
 impl Request {
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            seq: row.get("seq")?,
             id: row.get("id")?,
             state: row.get("state")?,
             spec: Spec {

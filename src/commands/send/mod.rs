@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::commands::registry::RegistryArgs;
+use crate::config::Approval;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
@@ -255,7 +256,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
 impl Args {
     /// Which topics may be sent to, when that is not all.
     fn gate(&self, context: &Context) -> Result<Option<Gate>, CommandError> {
-        if !self.approval.approved_only {
+        let enforced = context.governance()?.approval == Approval::Enforce;
+        if !self.approval.approved_only && !enforced {
             return Ok(None);
         }
         let registry = self.approval.registry.open_existing(context)?;
