@@ -10,6 +10,7 @@ pub mod config;
 mod context;
 pub mod error;
 pub mod exit;
+pub mod generate;
 pub mod kafka;
 pub mod pipeline;
 pub mod record;
