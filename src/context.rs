@@ -83,6 +83,12 @@ impl Context {
         })
     }
 
+    /// A number below 2^32 that nobody foresees.
+    #[expect(clippy::unused_self, reason = "chance belongs to whoever holds it")]
+    pub(crate) fn random(&self) -> u64 {
+        uuid::Uuid::now_v7().as_u64_pair().1 & 0xffff_ffff
+    }
+
     /// Whether the connection settings are read from stdin.
     pub(crate) fn connection_reads_stdin(&self) -> bool {
         self.connection.properties_file.as_deref() == Some(Path::new("-"))

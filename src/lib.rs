@@ -17,6 +17,7 @@ pub mod record;
 pub mod sink;
 pub mod source;
 pub mod stop;
+mod suggest;
 pub mod time;
 pub mod ui;
 
@@ -77,6 +78,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Generate(args) => commands::generate::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),

@@ -32,21 +32,14 @@ impl Lines {
         size: usize,
         seed: Seed,
     ) -> Self {
-        let mut head = b"{".to_vec();
-        if let Some(topic) = topic {
-            head.extend_from_slice(b"\"topic\":");
-            write_json(&mut head, topic);
-            head.push(b',');
-        }
-        head.extend_from_slice(b"\"timestamp\":");
         let run = format!(
             ",\"headers\":[{{\"key\":\"{}\",\"value\":\"{}\"}},{{\"key\":\"{}\",\"value\":\"",
             label::RUN,
             run.as_str(),
             label::SEQUENCE
         );
-        Self {
-            head,
+        let mut lines = Self {
+            head: Vec::new(),
             run: run.into_bytes(),
             kind: kind.to_owned(),
             envelope,
@@ -57,7 +50,21 @@ impl Lines {
                 Vec::new()
             },
             clock: Rfc3339::default(),
+        };
+        lines.set_topic(topic);
+        lines
+    }
+
+    /// Names the topic of the lines to come, or none.
+    pub fn set_topic(&mut self, topic: Option<&str>) {
+        self.head.clear();
+        self.head.push(b'{');
+        if let Some(topic) = topic {
+            self.head.extend_from_slice(b"\"topic\":");
+            write_json(&mut self.head, topic);
+            self.head.push(b',');
         }
+        self.head.extend_from_slice(b"\"timestamp\":");
     }
 
     /// Appends the value of an event: its payload in its envelope.

@@ -35,6 +35,8 @@ pub struct Schedule {
     arrival: Arrival,
     shape: Shape,
     arrivals: Dice,
+    /// When the entity was due, by its own pace, whose event came last.
+    own: u64,
     /// How many events came, and the exponential gaps between them summed up.
     count: u64,
     gaps: f64,
@@ -50,10 +52,20 @@ impl Schedule {
             arrival,
             shape,
             arrivals: seed.part("arrivals", 0).dice(0),
+            own: 0,
             count: 0,
             gaps: 0.0,
             start,
             bend: (start, 0.0),
+        }
+    }
+
+    /// Returns the entities' own time at `end`, in microseconds since the start.
+    pub(super) fn own_time(&self, end: Moment) -> u64 {
+        if self.arrival == Arrival::Own && self.shape == Shape::Flat {
+            u64::try_from(end.micros().saturating_sub(self.start.micros())).unwrap_or_default()
+        } else {
+            self.own
         }
     }
 
@@ -65,6 +77,7 @@ impl Schedule {
         reason = "microseconds are exact for 285 years, and then stop at the end of time"
     )]
     pub(super) fn next(&mut self, own: u64) -> Moment {
+        self.own = own;
         let even = match self.arrival {
             Arrival::Own if self.shape == Shape::Flat => {
                 let own = i64::try_from(own).unwrap_or(i64::MAX);
