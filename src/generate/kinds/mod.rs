@@ -1,12 +1,43 @@
 //! The kinds there are; each file is one of them.
 
+mod analytics;
+mod audit;
+mod call;
+mod event;
+mod fields;
+mod market;
+mod message;
+mod month;
+mod order;
+mod payment;
+mod people;
+mod phrases;
+mod places;
+mod presence;
 mod sensor;
+mod shapes;
+mod sky;
+mod user;
+mod walk;
+mod weather;
 
 use super::AnyKind;
 
 /// Returns every kind, in the order of their list.
 pub fn all() -> Vec<Box<dyn AnyKind>> {
-    vec![Box::new(sensor::Sensor)]
+    vec![
+        Box::new(sensor::Sensor),
+        Box::new(weather::Weather),
+        Box::new(payment::Payments),
+        Box::new(order::Orders),
+        Box::new(user::Users),
+        Box::new(message::Messages),
+        Box::new(presence::Presence),
+        Box::new(call::Calls),
+        Box::new(audit::Audit),
+        Box::new(analytics::Analytics),
+        Box::new(event::General),
+    ]
 }
 
 /// Returns the kind of this name.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::rounded;
+use super::walk::Walk;
 use crate::generate::{Dice, Event, Kind, Moment, PayloadSchema};
 
 /// Temperature, humidity and pressure of sensors at sites.
@@ -32,19 +33,6 @@ pub(super) struct Entity {
     humidity: Walk,
     pressure: Walk,
     failure: Failure,
-}
-
-/// A deviation that returns to 0 (Ornstein and Uhlenbeck), exact for any step.
-#[derive(Serialize, Deserialize)]
-struct Walk(f64);
-
-impl Walk {
-    /// Moves on by `seconds`, with the deviation and the memory in seconds that it has in the long run.
-    fn step(&mut self, seconds: f64, deviation: f64, memory: f64, dice: &mut Dice) -> f64 {
-        let kept = (-seconds / memory).exp();
-        self.0 = self.0 * kept + deviation * (1.0 - kept * kept).sqrt() * dice.normal();
-        self.0
-    }
 }
 
 /// What is wrong with a sensor.
@@ -146,9 +134,9 @@ impl Kind for Sensor {
             battery: life.between(5.0, 100.0),
             sequence: 0,
             measured: at,
-            temperature: Walk(TEMPERATURE.0 * life.normal()),
-            humidity: Walk(HUMIDITY.0 * life.normal()),
-            pressure: Walk(PRESSURE.0 * life.normal()),
+            temperature: Walk::new(TEMPERATURE.0, life),
+            humidity: Walk::new(HUMIDITY.0, life),
+            pressure: Walk::new(PRESSURE.0, life),
             failure: Failure::Nothing,
         }
     }
