@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::governance::Approval;
 use super::{BROKERS, ConfigError, Origin, PASSWORD, Property, command, property};
+use crate::registry::{FourEyes, Policy};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,12 @@ pub(super) struct Profile {
     password_command: Option<Vec<String>>,
     /// An argv that prints a token, see [`super::fetch_token`].
     pub(super) oauth_token_command: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) approval: Approval,
+    #[serde(default)]
+    pub(super) four_eyes: FourEyes,
+    #[serde(default)]
+    pub(super) policy: Policy,
 }
 
 #[derive(Deserialize)]

@@ -163,14 +163,12 @@ fn resume(
         None => None,
     };
     let Some((path, state)) = state else {
-        let any = || {
-            if stretch.is_window {
-                0
-            } else {
-                context.random()
-            }
+        let number = match args.seed {
+            Some(number) => number,
+            None if stretch.is_window => 0,
+            None => u32::from_le_bytes(context.random()?).into(),
         };
-        return Ok((args.seed.unwrap_or_else(any), None));
+        return Ok((number, None));
     };
     let seed = state.seed;
     if state.kind != kind || args.seed.is_some_and(|asked| asked != seed) {
