@@ -1,6 +1,6 @@
 //! Rows as a table for people or as JSON Lines for programs, from one value.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -36,12 +36,14 @@ pub fn write_columns(
     is_terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    // JSON is written token by token.
+    let mut out = BufWriter::new(out);
     if output == Output::Json || (output == Output::Auto && !is_terminal) {
         for row in rows {
-            serde_json::to_writer(&mut *out, row)?;
+            serde_json::to_writer(&mut out, row)?;
             out.write_all(b"\n")?;
         }
-        return Ok(());
+        return out.flush();
     }
     let mut table = Table::new();
     table
@@ -71,5 +73,35 @@ pub fn write_columns(
     for line in table.lines() {
         writeln!(out, "{}", line.trim())?;
     }
-    Ok(())
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts how often it is written to.
+    #[derive(Default)]
+    struct Calls(usize);
+
+    impl Write for Calls {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rows_are_written_many_at_a_time() {
+        let rows = vec![serde_json::json!({"name": "orders", "state": "ACTIVE"}); 100];
+        for output in [Output::Json, Output::Table] {
+            let mut calls = Calls::default();
+            write(&rows, output, false, &mut calls).unwrap();
+            assert_eq!(calls.0, 1);
+        }
+    }
 }
