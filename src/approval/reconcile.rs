@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
 use super::survey::{Surveyed, survey};
@@ -294,7 +294,10 @@ impl Pass<'_> {
         let why = Some((reason, in_one_line(error)));
         let failed = Observation {
             attempts,
-            next_attempt_at: (self.now)().checked_add(wait).ok(),
+            next_attempt_at: (self.now)()
+                .checked_add(wait)
+                .and_then(|next| next.round(Unit::Millisecond))
+                .ok(),
             ..self.observation(request, why)
         };
         self.observe(request, Action::Failed, failed)
