@@ -28,7 +28,7 @@ pub use context::TokenSource;
 pub use error::{Cause, Error};
 pub(crate) use ffi::leave;
 pub use ffi::{Message, Messages};
-pub use member::{Commits, Member, Membership};
+pub use member::{Commits, Member, Membership, Subscriber};
 pub use plan::Topics;
 pub use producer::{
     Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use super::ledger::{Fate, Ledger, Outlet, SettleError};
 use crate::kafka::{Error, NotTaken, Outgoing, Producer};
 use crate::record::{Header, LineError};
+use crate::registry::{self, Gate};
 use crate::sink::receipt::Failure;
 use crate::source::lines::Piece;
 use crate::source::parsed::Parsed;
@@ -71,6 +72,8 @@ pub enum Halt {
     },
     /// Kafka refuses to go on.
     Kafka(Error),
+    /// The registry cannot say what is approved.
+    Registry(registry::Error),
     /// A failure in an all-or-nothing run.
     Failure,
     /// The input broke off.
@@ -114,11 +117,14 @@ pub struct Delivery<'a, O> {
     pub progress: &'a mut dyn FnMut(u64, u64),
     /// Acknowledgement times in microseconds.
     pub latencies: Histogram<u64>,
+    /// Which topics may be sent to, when that is not all.
+    gate: Option<Gate>,
     /// When the next record may go, with a rate.
     next_due: Option<Instant>,
     halt: Option<Halt>,
     halted: Option<Instant>,
     purged: bool,
+    refused: bool,
     acknowledged: u64,
     failed: u64,
 }
@@ -128,6 +134,8 @@ pub struct Delivered<O> {
     pub ledger: Ledger<O>,
     pub latencies: Histogram<u64>,
     pub halt: Option<Halt>,
+    /// A record was for a topic that is not approved.
+    pub refused: bool,
 }
 
 impl<'a, O: Outlet> Delivery<'a, O> {
@@ -153,10 +161,12 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             reading,
             progress,
             latencies,
+            gate: None,
             next_due: None,
             halt: None,
             halted: None,
             purged: false,
+            refused: false,
             acknowledged: 0,
             failed: 0,
         }
@@ -166,6 +176,13 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     #[must_use]
     pub fn unless(mut self, error: Option<Error>) -> Self {
         self.halt = error.map(Halt::Kafka);
+        self
+    }
+
+    /// Sends to the topics that `gate` lets through alone; a record for another one has failed.
+    #[must_use]
+    pub fn guarded(mut self, gate: Option<Gate>) -> Self {
+        self.gate = gate;
         self
     }
 
@@ -204,6 +221,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             ledger: self.ledger,
             latencies: self.latencies,
             halt: self.halt,
+            refused: self.refused,
         })
     }
 
@@ -230,6 +248,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         match &self.halt {
             Some(Halt::Interrupted) => "not sent: interrupted".into(),
             Some(Halt::Kafka(error)) => format!("not sent: {error}").into(),
+            Some(Halt::Registry(error)) => format!("not sent: {error}").into(),
             _ => "not sent: an earlier line ended the run".into(),
         }
     }
@@ -296,17 +315,31 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         self.decide(slot, Fate::Failed(Box::new(failure)));
                         continue;
                     };
-                    let result = take(
-                        self.producer,
-                        topic,
-                        &outgoing,
-                        slot,
-                        self.stop,
-                        &mut self.next_due,
-                        self.manner,
-                    );
+                    let result = pass(self.gate.as_mut(), topic).and_then(|()| {
+                        take(
+                            self.producer,
+                            topic,
+                            &outgoing,
+                            slot,
+                            self.stop,
+                            &mut self.next_due,
+                            self.manner,
+                        )
+                    });
                     match result {
                         Ok(()) => continue,
+                        Err(Refused::NotApproved(failure)) => {
+                            self.refused = true;
+                            failure
+                        }
+                        Err(Refused::Registry(error)) => {
+                            let failure = Failure {
+                                ends_run: true,
+                                ..Failure::not_sent(format!("not sent: {error}"))
+                            };
+                            self.halt = Some(Halt::Registry(error));
+                            failure
+                        }
                         Err(Refused::Interrupted) => {
                             self.halt = Some(Halt::Interrupted);
                             Failure::not_sent("not sent: interrupted")
@@ -408,6 +441,22 @@ enum Refused {
     Run(Error),
     UnknownPartition(i32),
     Interrupted,
+    NotApproved(Failure),
+    Registry(registry::Error),
+}
+
+/// Lets a record for `topic` through, if that is approved where it has to be.
+fn pass(gate: Option<&mut Gate>, topic: &str) -> Result<(), Refused> {
+    let Some(gate) = gate else {
+        return Ok(());
+    };
+    match gate.refusal(topic).map_err(Refused::Registry)? {
+        None => Ok(()),
+        Some(refusal) => Err(Refused::NotApproved(Failure {
+            code: "NOT_APPROVED".into(),
+            ..Failure::not_sent(refusal.to_string())
+        })),
+    }
 }
 
 /// Hands one record over, as soon as rate and queue allow; nothing overtakes it.

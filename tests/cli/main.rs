@@ -17,6 +17,7 @@ mod round_trip;
 mod send;
 mod send_accounts;
 mod send_input;
+mod subscription;
 mod support;
 mod tail;
 mod tail_group;

@@ -1,5 +1,6 @@
 //! A place to run kpipe in: a home of its own, a broker of its own, and a deadline.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use std::os::unix::process::ExitStatusExt;
 
+use kpipe::registry::{Actor, Import, Registry, Spec, Stamp};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -106,6 +108,44 @@ impl Place {
         }
     }
 
+    /// Takes topics into the registry as ACTIVE, as they are in Kafka.
+    pub(crate) fn active(&self, topics: &[&str]) -> &Self {
+        let path = self.path(".local/share/kpipe/registry.db");
+        let actor = Actor {
+            name: "alice".to_owned(),
+            login: None,
+            uid: 0,
+            host: String::new(),
+        };
+        let topics: Vec<_> = topics
+            .iter()
+            .map(|topic| Import {
+                id: uuid::Uuid::from_u128(
+                    topic
+                        .bytes()
+                        .fold(0, |id, byte| id * 257 + u128::from(byte)),
+                ),
+                spec: Spec {
+                    name: (*topic).to_owned(),
+                    created_by: "alice".to_owned(),
+                    partitions: 1,
+                    replication: 1,
+                    config: BTreeMap::new(),
+                    description: None,
+                    kind: None,
+                },
+                violations: Vec::new(),
+            })
+            .collect();
+        let at = "2026-11-20T10:00:00Z".parse().unwrap();
+        let stamp = Stamp { actor: &actor, at };
+        Registry::open(&path)
+            .unwrap()
+            .import(&topics, stamp)
+            .unwrap();
+        self
+    }
+
     /// Sends each value as a record, to partition 0 where there is but one.
     pub(crate) fn send(&self, topic: &str, values: &[&str]) -> &Self {
         let mut lines = values.join("\n");
@@ -181,6 +221,7 @@ impl Invocation {
             stderr: follow(child.stderr.take().unwrap()),
             child,
             seen: Vec::new(),
+            said: String::new(),
             deadline: Instant::now() + DEADLINE,
         }
     }
@@ -206,6 +247,7 @@ pub(crate) struct Running {
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<Vec<u8>>,
     seen: Vec<u8>,
+    said: String,
     deadline: Instant,
 }
 
@@ -258,6 +300,16 @@ impl Running {
         }
     }
 
+    /// Waits until it has said `text` on stderr.
+    pub(crate) fn until_it_says(&mut self, text: &str) {
+        while !self.said.contains(text) {
+            match self.stderr.recv_timeout(self.left()) {
+                Ok(line) => self.said.push_str(&String::from_utf8_lossy(&line)),
+                Err(error) => panic!("it never said {text:?}: {error}; but: {}", self.said),
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -268,7 +320,7 @@ impl Running {
         drop(self.stdin.take());
         let mut stdout = std::mem::take(&mut self.seen);
         let on_time = self.collect(true, &mut stdout);
-        let mut stderr = Vec::new();
+        let mut stderr = std::mem::take(&mut self.said).into_bytes();
         let on_time = on_time && self.collect(false, &mut stderr);
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let status = loop {

@@ -137,6 +137,35 @@ fn a_terminal_on_stdin_is_no_input() {
 }
 
 #[test]
+fn sending_a_file_draws_a_bar_and_a_pipe_counts() {
+    let place = Place::with(&["orders:1"]);
+    let lines: String = (0..20).map(|n| format!("{n}\n")).collect();
+    place.write("lines", &lines);
+    // Slow enough to be seen at work.
+    let send = "kpipe send orders --lines --rate 40/s";
+    let drawing = |script: &str| place.bash(script).env("TERM", "xterm");
+    let (screen, status) = on_terminal(drawing(&format!("{send} --file lines")));
+    assert_eq!(status, 0, "{screen}");
+    // `█` as bytes, which the terminal's reader does not decode.
+    assert!(screen.contains("\u{e2}\u{96}\u{88}"), "{screen}");
+    assert!(
+        screen.contains("% ") && screen.contains(" left"),
+        "{screen}"
+    );
+    let (screen, status) = on_terminal(drawing(&format!("cat lines | {send}")));
+    assert_eq!(status, 0, "{screen}");
+    assert!(screen.contains(" sent, 0 failed, "), "{screen}");
+    assert!(screen.contains(" B read, "), "{screen}");
+    for quiet in ["-q", "2>said"] {
+        let script = format!("{send} --file lines {quiet}; cat said 2>&1 | head -n 3");
+        let (screen, status) = on_terminal(drawing(&script));
+        assert_eq!(status, 0, "{screen}");
+        assert!(!screen.contains(" left"), "{screen}");
+        assert!(!screen.contains('\u{1b}'), "{screen:?}");
+    }
+}
+
+#[test]
 fn a_dash_reads_the_terminal() {
     let place = Place::with(&["orders:1"]);
     let command = place

@@ -33,6 +33,11 @@ pub(super) fn run(
         )
         .hint("leave the VALUE out to read stdin, or the flag to send one record"));
     }
+    if let Some(mut gate) = args.gate(context)?
+        && let Some(refusal) = gate.refusal(topic)?
+    {
+        return Err(refusal.clone().into());
+    }
     let headers: Vec<Header<'_>> = args
         .record
         .headers
