@@ -351,14 +351,15 @@ impl Admin {
     }
 
     /// Waits until the brokers tell of what the controller has done, which takes them a
-    /// few milliseconds, and not for ever: what was asked for is done.
+    /// few milliseconds, or seconds where hundreds of topics are being made; and not for ever:
+    /// what was asked for is done.
     fn settle(
         &self,
         mut is_settled: impl FnMut(&BTreeMap<String, Topic>) -> bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(5);
-        while !is_settled(&self.topics()?) && start.elapsed() < CONNECT_TIMEOUT {
+        while !is_settled(&self.topics()?) && start.elapsed() < REQUEST_TIMEOUT {
             self.client.pause(pause)?;
             pause = (pause * 2).min(SLICE);
         }
