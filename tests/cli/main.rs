@@ -22,5 +22,6 @@ mod support;
 mod tail;
 mod tail_group;
 mod terminal;
+mod topic_reconcile;
 mod unreachable;
 mod usage;
