@@ -26,5 +26,6 @@ mod topic;
 mod topic_file;
 mod topic_policy;
 mod topic_races;
+mod topic_reconcile;
 mod unreachable;
 mod usage;

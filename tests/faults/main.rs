@@ -17,6 +17,7 @@ mod lost_broker;
 mod numbered;
 mod process_1;
 mod reader;
+mod reconcile;
 mod tail;
 mod unreachable;
 

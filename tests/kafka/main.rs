@@ -16,5 +16,7 @@ mod round_trip;
 mod security;
 mod support;
 mod times;
+mod topics;
+mod topics_drift;
 mod traces;
 mod transactions;
