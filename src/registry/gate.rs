@@ -81,6 +81,7 @@ pub struct Gate {
     registry: Registry,
     /// What was found out when a topic first appeared; it holds for the whole run.
     known: HashMap<String, Option<NotApproved>>,
+    has_refused: bool,
 }
 
 impl Gate {
@@ -89,6 +90,7 @@ impl Gate {
         Self {
             registry,
             known: HashMap::new(),
+            has_refused: false,
         }
     }
 
@@ -101,6 +103,13 @@ impl Gate {
             let refusal = NotApproved::of(topic, self.registry.topic(topic)?);
             self.known.insert(topic.to_owned(), refusal);
         }
-        Ok(self.known.get(topic).and_then(Option::as_ref))
+        let refusal = self.known.get(topic).and_then(Option::as_ref);
+        self.has_refused |= refusal.is_some();
+        Ok(refusal)
+    }
+
+    /// Returns whether any topic was refused.
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
     }
 }
