@@ -3,6 +3,7 @@
 //! `commands` renders and nothing else does; `kafka` speaks to Kafka and nothing else
 //! does; `record`, `pipeline`, `source` and `sink` know neither.
 
+pub mod approval;
 mod cli;
 mod clock;
 mod commands;
@@ -10,6 +11,7 @@ pub mod config;
 mod context;
 pub mod error;
 pub mod exit;
+pub mod generate;
 mod identity;
 pub mod kafka;
 pub mod pattern;
@@ -19,6 +21,7 @@ pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod stop;
+mod suggest;
 pub mod time;
 pub mod ui;
 
@@ -91,6 +94,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
         Command::Subscription(args) => commands::subscription::run(&args, context),
+        Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::governance::Approval;
-use super::{BROKERS, ConfigError, Origin, PASSWORD, Property, command, error, property};
+use super::{BROKERS, ConfigError, Origin, PASSWORD, Property, command, property};
 use crate::registry::{FourEyes, Policy};
 
 #[derive(Deserialize)]
@@ -120,7 +120,7 @@ fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
             .next()
             .filter(|_| message.starts_with("unknown field"));
         let nearest = nearest
-            .and_then(|unknown| error::nearest(unknown, names))
+            .and_then(|unknown| crate::suggest::nearest(unknown, names))
             .map(str::to_owned);
         ConfigError::ConfigFile {
             path: path.to_owned(),

@@ -231,7 +231,7 @@ impl Client {
     /// Asks until there is an answer, an error that decides, or [`CONNECT_TIMEOUT`] is over.
     ///
     /// Asks in slices, because librdkafka reports troubles only where they are served.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         what: &str,
         mut question: impl FnMut(Duration) -> Result<T, KafkaError>,
@@ -272,15 +272,29 @@ impl Client {
                 return Err(Error::other(what, error));
             }
             if left <= slice {
-                let trouble = self.native.context().trouble();
-                return Err(Error::connection(
-                    &self.brokers,
-                    CONNECT_TIMEOUT,
-                    trouble.as_ref(),
-                ));
+                return Err(self.unreachable(CONNECT_TIMEOUT));
             }
             slice = (slice * 2).min(LONGEST_SLICE);
         }
+    }
+
+    /// Why no broker could be used for so long.
+    pub(super) fn unreachable(&self, within: Duration) -> Error {
+        let trouble = self.native.context().trouble();
+        Error::connection(&self.brokers, within, trouble.as_ref())
+    }
+
+    /// Whether the run is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_asked()
+    }
+
+    /// Waits for something that is under way elsewhere.
+    pub(super) fn pause(&self, time: Duration) -> Result<(), Error> {
+        if self.stop.wait(time) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
     }
 
     /// The partitions of `topic`.

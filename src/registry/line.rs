@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::request::Wish;
 
 /// What only the registry and Kafka say of a topic; a line may have it, and it asks for nothing.
-const READ_ONLY: [&str; 19] = [
+const READ_ONLY: [&str; 20] = [
     "id",
     "state",
+    "in_kafka",
     "requested_at",
     "expires_at",
     "decided_at",

@@ -1,0 +1,115 @@
+//! What is approved beside what Kafka has: looked at, nothing changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Error, Found, Purpose, Verdict, verdict};
+use crate::kafka::{Admin, Topic};
+use crate::registry::{self, Registry, Request, State};
+
+/// An APPROVED or ACTIVE request and what is to be done about it.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    pub request: Request,
+    pub verdict: Verdict,
+    /// What Kafka has under the name.
+    pub found: Option<Found>,
+}
+
+/// What a look at both showed.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// By name. An ACTIVE topic that an APPROVED change is about to replace is not among them.
+    pub topics: Vec<Surveyed>,
+    pub cluster_id: String,
+    /// Kafka can only be looked at, and settings not even that.
+    pub is_built_in_broker: bool,
+}
+
+/// Looks at Kafka and then at the registry.
+///
+/// # Errors
+/// [`crate::registry::Error::OtherCluster`] besides what either side says.
+pub fn survey(registry: &Registry, admin: &Admin) -> Result<Survey, Error> {
+    // Kafka first: a topic that is made meanwhile is then one to be created that exists
+    // already, which is looked at again, rather than one to be recreated in silence.
+    let kafka = admin.topics()?;
+    let cluster_id = admin.cluster_id()?;
+    if let Some(pinned) = registry.cluster()?.filter(|pinned| *pinned != cluster_id) {
+        let found = cluster_id;
+        return Err(registry::Error::OtherCluster { pinned, found }.into());
+    }
+    let is_built_in_broker = admin.is_built_in_broker()?;
+    let approved = registry.requests(Some(State::Approved))?;
+    let active = registry.requests(Some(State::Active))?;
+    let names = |requests: &[Request]| -> BTreeSet<String> {
+        let specs = requests.iter().map(|request| request.spec.name.clone());
+        specs.collect()
+    };
+    let (to_be, are) = (names(&approved), names(&active));
+    let approved = approved.into_iter().map(|request| {
+        let is_change = are.contains(&request.spec.name);
+        let purpose = if is_change {
+            Purpose::Change
+        } else {
+            Purpose::New
+        };
+        (request, purpose)
+    });
+    let kept = active
+        .into_iter()
+        .filter(|request| !to_be.contains(&request.spec.name))
+        .map(|request| (request, Purpose::Kept));
+    let mut requests: Vec<(Request, Purpose)> = approved.chain(kept).collect();
+    requests.sort_by(|(one, _), (other, _)| one.spec.name.cmp(&other.spec.name));
+    let configs = if is_built_in_broker {
+        None
+    } else {
+        Some(configs(&requests, &kafka, admin)?)
+    };
+    let topics = requests.into_iter().map(|(request, purpose)| {
+        let found = kafka.get(&request.spec.name).map(|topic| Found {
+            partitions: topic.partition_count(),
+            replication: topic.replication(),
+            config: configs.as_ref().map(|configs| {
+                let config = configs.get(&request.spec.name);
+                config.cloned().unwrap_or_default()
+            }),
+        });
+        Surveyed {
+            verdict: verdict(&request.spec, purpose, found.as_ref()),
+            request,
+            found,
+        }
+    });
+    Ok(Survey {
+        topics: topics.collect(),
+        cluster_id,
+        is_built_in_broker,
+    })
+}
+
+/// The values that Kafka has for the settings that the requests name.
+fn configs(
+    requests: &[(Request, Purpose)],
+    kafka: &BTreeMap<String, Topic>,
+    admin: &Admin,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
+    let asked: Vec<(&str, Vec<&str>)> = requests
+        .iter()
+        .map(|(request, _)| &request.spec)
+        // Asked for no setting, Kafka would tell all.
+        .filter(|spec| !spec.config.is_empty() && kafka.contains_key(&spec.name))
+        .map(|spec| {
+            let keys = spec.config.keys().map(String::as_str);
+            (spec.name.as_str(), keys.collect())
+        })
+        .collect();
+    let mut configs = BTreeMap::new();
+    for ((name, _), config) in asked.iter().zip(admin.configs(&asked)?) {
+        let values = config?
+            .into_iter()
+            .filter_map(|(key, setting)| Some((key, setting.value?)));
+        configs.insert((*name).to_owned(), values.collect());
+    }
+    Ok(configs)
+}
