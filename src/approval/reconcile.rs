@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
 use super::survey::{Surveyed, survey};
@@ -107,11 +107,12 @@ impl Pass<'_> {
 
     fn look(&mut self) -> Result<Vec<Surveyed>, Error> {
         let survey = survey(self.registry, self.admin)?;
-        let stamp = stamp(self.actor, self.now);
-        self.registry.pin_cluster(&survey.cluster_id, stamp)?;
         if !survey.is_built_in_broker {
+            let stamp = stamp(self.actor, self.now);
+            self.registry.pin_cluster(&survey.cluster_id, stamp)?;
             return Ok(survey.topics);
         }
+        // It has a new id each time it is started, so one tour would spoil the registry.
         let mut topics = Vec::new();
         for topic in survey.topics {
             match topic.verdict {
@@ -294,7 +295,10 @@ impl Pass<'_> {
         let why = Some((reason, in_one_line(error)));
         let failed = Observation {
             attempts,
-            next_attempt_at: (self.now)().checked_add(wait).ok(),
+            next_attempt_at: (self.now)()
+                .checked_add(wait)
+                .and_then(|next| next.round(Unit::Millisecond))
+                .ok(),
             ..self.observation(request, why)
         };
         self.observe(request, Action::Failed, failed)

@@ -240,14 +240,22 @@ impl Admin {
         Ok(results)
     }
 
-    /// Sets settings of topics and leaves their others as they are; one result each.
-    pub fn alter(&self, topics: &[(&str, BTreeMap<String, String>)]) -> Result<Each<()>, Error> {
+    /// Sets settings of topics, or with `None` takes them back, and leaves their others as
+    /// they are; one result each.
+    pub fn alter(
+        &self,
+        topics: &[(&str, BTreeMap<String, Option<String>>)],
+    ) -> Result<Each<()>, Error> {
         self.is_real("change settings")?;
         let mut results = Vec::with_capacity(topics.len());
         for topics in topics.chunks(TOPICS_PER_REQUEST) {
             let asked: Vec<_> = topics
                 .iter()
-                .map(|(name, config)| (*name, pairs(config)))
+                .map(|(name, config)| {
+                    let config = config.iter();
+                    let settings = config.map(|(key, value)| (key.as_str(), value.as_deref()));
+                    (*name, settings.collect())
+                })
                 .collect();
             let names: Vec<&str> = topics.iter().map(|(name, _)| *name).collect();
             let answer = self.answer("change settings", |client| {

@@ -67,15 +67,3 @@ pub(super) fn check(
     }
     Ok(())
 }
-
-/// A setting in the form `KEY=VALUE`.
-pub(super) fn parse_setting(text: &str) -> Result<(String, String), NotASetting> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(NotASetting),
-    }
-}
-
-#[derive(Clone, Copy, Debug, Error)]
-#[error("expected KEY=VALUE")]
-pub(super) struct NotASetting;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::acting;
+use super::{acting, request};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     replication: Option<i32>,
 
     /// Set one of the topic's settings (can be repeated)
-    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = acting::parse_setting)]
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = request::setting)]
     config: Vec<(String, String)>,
 }
 

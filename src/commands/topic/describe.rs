@@ -131,11 +131,7 @@ fn in_kafka(topic: &Topic, admin: &Admin) -> Result<(InKafka, Found), Error> {
     let found = Found {
         partitions: topic.partition_count(),
         replication: topic.replication(),
-        config: config.as_ref().map(|config| {
-            let told = config.iter();
-            told.filter_map(|(key, one)| Some((key.clone(), one.value.clone()?)))
-                .collect()
-        }),
+        config: config.clone(),
     };
     let rows = topic.partitions.iter().map(|partition| {
         let marks = marks.get(&partition.id);

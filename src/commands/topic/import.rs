@@ -129,7 +129,9 @@ pub(crate) fn run(
             actor: &actor,
             at: context.clock.now(),
         };
-        registry.pin_cluster(&admin.cluster_id()?, stamp)?;
+        if !admin.is_built_in_broker()? {
+            registry.pin_cluster(&admin.cluster_id()?, stamp)?;
+        }
         registry.import(&imports, stamp)?
     };
     let rows: Vec<Row> = imports.into_iter().zip(imported).map(row).collect();

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         Command::List(args) => list::run(args, registry, context),
         Command::Describe(args) => describe::run(args, registry, context),
         Command::Create(args) => create::run(args, context),
-        Command::Delete(args) => delete::run(args, context),
+        Command::Delete(args) => delete::run(args, registry, context),
         Command::Request(args) => request::run(args, registry, context),
         Command::Approve(args) => approve::run(args, registry, context),
         Command::Reject(args) => reject::run(args, registry, context),

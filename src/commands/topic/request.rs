@@ -150,7 +150,7 @@ impl Args {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), NotASetting> {
+pub(super) fn setting(text: &str) -> Result<(String, String), NotASetting> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(NotASetting),
@@ -159,4 +159,4 @@ fn setting(text: &str) -> Result<(String, String), NotASetting> {
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected KEY=VALUE")]
-struct NotASetting;
+pub(super) struct NotASetting;
