@@ -28,8 +28,13 @@ pub enum NotApproved {
         created_by: String,
     },
     /// It was rejected or taken out of use.
-    #[error("topic `{topic}` is {state}")]
-    Ended { topic: String, state: State },
+    #[error("topic `{topic}` is {state}{}", why.as_ref().map_or(String::new(), |why| format!(": {why}")))]
+    Ended {
+        topic: String,
+        state: State,
+        /// In the words of whoever ended it.
+        why: Option<String>,
+    },
 }
 
 impl NotApproved {
@@ -52,7 +57,11 @@ impl NotApproved {
                 id,
                 created_by,
             }),
-            state @ (State::Inactive | State::Rejected) => Some(Self::Ended { topic, state }),
+            state @ (State::Inactive | State::Rejected) => Some(Self::Ended {
+                topic,
+                state,
+                why: request.ended_comment,
+            }),
         }
     }
 

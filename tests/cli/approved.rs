@@ -48,7 +48,7 @@ fn one_record_goes_to_an_active_topic_alone() {
         ),
         (
             "rejected",
-            "`rejected` is REJECTED",
+            "`rejected` is REJECTED: no need",
             "hint: kpipe topic request rejected",
         ),
         (

@@ -1,9 +1,5 @@
 //! `tail --user`: subscribers in groups of their own, across rebalances and changes of mind.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use kpipe::registry::{Actor, Import, Registry, Spec, Stamp};
 use rustix::process::Signal;
 
 use crate::support::eventually;
@@ -20,45 +16,17 @@ impl Approved {
         let approved = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        let spec = |name: &str| Spec {
-            name: name.to_owned(),
-            created_by: "alice".to_owned(),
-            partitions: 1,
-            replication: 1,
-            config: BTreeMap::new(),
-            description: None,
-            kind: None,
-        };
-        let imports: Vec<_> = topics
-            .iter()
-            .zip(1..)
-            .map(|(topic, id)| Import {
-                id: uuid::Uuid::from_u128(id),
-                spec: spec(topic),
-                violations: Vec::new(),
-            })
-            .collect();
-        let actor = Actor {
-            name: "alice".to_owned(),
-            login: None,
-            uid: 0,
-            host: String::new(),
-        };
-        let at = "2026-11-20T10:00:00Z".parse().unwrap();
-        let mut registry = Registry::open(&approved.path()).unwrap();
-        registry
-            .import(&imports, Stamp { actor: &actor, at })
-            .unwrap();
+        let names: Vec<&str> = topics.iter().map(|topic| &***topic).collect();
+        let these = format!("^({})$", names.join("|"));
+        approved
+            .kpipe(&["topic", "import", &these, "--by", "alice"])
+            .run()
+            .ok();
         approved
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("registry.db")
-    }
-
     fn kpipe(&self, arguments: &[&str]) -> Kpipe {
-        let registry: &Path = &self.path();
-        kpipe(arguments).env("KPIPE_REGISTRY", registry)
+        kpipe(arguments).env("KPIPE_REGISTRY", self.folder.path().join("registry.db"))
     }
 
     fn subscription(&self, verb: &str, user: &str, topic: &Topic) {
