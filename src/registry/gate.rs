@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::request::{Request, State};
+use super::request::{ReasonCode, Request, State};
 use super::{Error, Registry};
 use crate::error::CommandError;
 use crate::exit::Status;
@@ -60,7 +60,11 @@ impl NotApproved {
             state @ (State::Inactive | State::Rejected) => Some(Self::Ended {
                 topic,
                 state,
-                why: request.ended_comment,
+                // The reason for a decline is what was said with the decision.
+                why: request.ended_comment.or_else(|| match request.reason_code {
+                    Some(ReasonCode::Declined) => request.comment,
+                    _ => None,
+                }),
             }),
         }
     }
