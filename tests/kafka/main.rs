@@ -14,6 +14,7 @@ mod limits;
 mod removed;
 mod round_trip;
 mod security;
+mod subscriptions;
 mod support;
 mod times;
 mod topics;
