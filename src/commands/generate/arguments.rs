@@ -31,7 +31,7 @@ pub(super) struct RunArgs {
         value_name = "DURATION..DURATION",
         value_parser = parse_every,
         requires = "active",
-        conflicts_with = "rate",
+        conflicts_with_all = ["rate", "kind"],
         help_heading = "Topics by approval"
     )]
     pub(super) every: Option<(f64, f64)>,
