@@ -17,11 +17,14 @@ mod presence;
 mod sensor;
 mod shapes;
 mod sky;
+mod topic;
 mod user;
 mod walk;
 mod weather;
 
 use super::AnyKind;
+
+pub use topic::{Because, for_topic};
 
 /// Returns every kind, in the order of their list.
 pub fn all() -> Vec<Box<dyn AnyKind>> {
