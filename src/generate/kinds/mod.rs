@@ -17,6 +17,8 @@ mod presence;
 mod sensor;
 mod shapes;
 mod sky;
+#[cfg(test)]
+mod tests;
 mod user;
 mod walk;
 mod weather;
