@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, help, send, tail};
+use crate::commands::{broker, config, generate, help, send, tail, topic};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -86,6 +86,8 @@ pub(crate) struct ConnectionArgs {
 pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
+    Generate(Box<generate::Args>),
+    Topic(topic::Args),
     Broker(broker::Args),
     Config(config::Args),
     Help(help::Args),

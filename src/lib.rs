@@ -11,12 +11,15 @@ mod context;
 pub mod error;
 pub mod exit;
 pub mod generate;
+mod identity;
 pub mod kafka;
 pub mod pipeline;
 pub mod record;
+pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod stop;
+mod suggest;
 pub mod time;
 pub mod ui;
 
@@ -77,6 +80,8 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Generate(args) => commands::generate::run(&args, context),
+        Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),

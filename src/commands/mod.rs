@@ -2,6 +2,9 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod generate;
 pub(crate) mod help;
+pub(crate) mod registry;
 pub(crate) mod send;
 pub(crate) mod tail;
+pub(crate) mod topic;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{JaasError, Origin, RunError};
+use crate::suggest::nearest;
 
 /// A wrong configuration: exit status 2. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -156,15 +157,6 @@ impl ConfigError {
             _ => return None,
         })
     }
-}
-
-/// Returns the name that a typing mistake was most likely meant to be.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The command that makes of a Java store what librdkafka reads.

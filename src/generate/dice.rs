@@ -32,6 +32,12 @@ impl Seed {
         Self(hash.finalize().into())
     }
 
+    /// Returns what belongs to the run that begins at `start` and to no other of the same seed.
+    #[must_use]
+    pub fn of_run(self, start: Moment) -> Self {
+        self.part("run", start.micros().cast_unsigned())
+    }
+
     /// Returns the dice of one stream; streams of one seed never meet.
     pub fn dice(self, stream: u64) -> Dice {
         let mut generator = ChaCha8Rng::from_seed(self.0);

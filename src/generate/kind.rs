@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::schema::{self, PayloadSchema};
-use super::{Dice, Engine, Envelope, Event, Events, Moment, Schedule, Seed};
+use super::{Dice, Engine, Envelope, Event, Events, Moment, Saved, Schedule, Seed};
 
 /// A kind of data: what entities it has, and what they do next.
 ///
@@ -57,6 +57,8 @@ pub struct Plan {
     pub entities: Option<u32>,
     /// When events come.
     pub schedule: Schedule,
+    /// The entities of the run before; the rest are made anew.
+    pub saved: Option<Saved>,
 }
 
 /// Any kind, whatever its entities are.
@@ -80,7 +82,10 @@ pub trait AnyKind: Send {
     fn schema(&self) -> Value;
 
     /// Begins a run.
-    fn start(self: Box<Self>, plan: Plan) -> Box<dyn Events>;
+    ///
+    /// # Errors
+    /// When a saved entity is none of this kind.
+    fn start(self: Box<Self>, plan: Plan) -> serde_json::Result<Box<dyn Events>>;
 }
 
 impl<K: Kind + 'static> AnyKind for K {
@@ -108,7 +113,7 @@ impl<K: Kind + 'static> AnyKind for K {
         schema::of_value(Kind::name(self), Kind::envelope(self), self.payloads())
     }
 
-    fn start(self: Box<Self>, plan: Plan) -> Box<dyn Events> {
-        Box::new(Engine::new(*self, plan))
+    fn start(self: Box<Self>, plan: Plan) -> serde_json::Result<Box<dyn Events>> {
+        Ok(Box::new(Engine::new(*self, plan)?))
     }
 }

@@ -18,8 +18,7 @@ pub struct Run(String);
 impl Run {
     /// Returns the name of a run.
     pub fn new(seed: Seed, kind: &str, start: Moment) -> Self {
-        let seed = seed.part("run", start.micros().cast_unsigned());
-        Self(seed.part(kind, 0).digits())
+        Self(seed.of_run(start).part(kind, 0).digits())
     }
 
     /// Returns its sixteen hexadecimal digits.

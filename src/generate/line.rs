@@ -32,23 +32,16 @@ impl Lines {
         size: usize,
         seed: Seed,
     ) -> Self {
-        let mut head = b"{".to_vec();
-        if let Some(topic) = topic {
-            head.extend_from_slice(b"\"topic\":");
-            write_json(&mut head, topic);
-            head.push(b',');
-        }
-        head.extend_from_slice(b"\"timestamp\":");
         let run = format!(
             ",\"headers\":[{{\"key\":\"{}\",\"value\":\"{}\"}},{{\"key\":\"{}\",\"value\":\"",
             label::RUN,
             run.as_str(),
             label::SEQUENCE
         );
-        Self {
-            head,
+        let mut lines = Self {
+            head: Vec::new(),
             run: run.into_bytes(),
-            kind: kind.to_owned(),
+            kind: String::new(),
             envelope,
             size,
             padding: if size > 0 {
@@ -57,7 +50,23 @@ impl Lines {
                 Vec::new()
             },
             clock: Rfc3339::default(),
+        };
+        lines.turn_to(topic, kind, envelope);
+        lines
+    }
+
+    /// Makes the lines to come those of `topic`, or of none, and of this kind.
+    pub(super) fn turn_to(&mut self, topic: Option<&str>, kind: &str, envelope: Envelope) {
+        kind.clone_into(&mut self.kind);
+        self.envelope = envelope;
+        self.head.clear();
+        self.head.push(b'{');
+        if let Some(topic) = topic {
+            self.head.extend_from_slice(b"\"topic\":");
+            write_json(&mut self.head, topic);
+            self.head.push(b',');
         }
+        self.head.extend_from_slice(b"\"timestamp\":");
     }
 
     /// Appends the value of an event: its payload in its envelope.

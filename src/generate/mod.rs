@@ -7,20 +7,36 @@
 mod dice;
 mod engine;
 mod event;
+mod faults;
 mod kind;
 pub mod kinds;
 mod label;
 mod line;
+mod manifest;
+mod mix;
 mod moment;
+#[cfg(test)]
+mod properties;
+mod recorder;
 mod schedule;
 mod schema;
+mod state;
+mod verify;
+mod window;
 
 pub use dice::{Dice, Id, Seed};
-pub use engine::{Engine, Events};
+pub use engine::{Engine, Events, Saved};
 pub use event::{Envelope, Event};
+pub use faults::{Fate, Fates, Faults, Late, MOST_NULLS, Null};
 pub use kind::{AnyKind, Kind, Plan};
 pub use label::{Run, checksum};
 pub use line::Lines;
+pub use manifest::Manifest;
+pub use mix::{Change, Mix, Topic};
 pub use moment::Moment;
+pub use recorder::{Recorder, Tally};
 pub use schedule::{Arrival, Schedule, Shape};
-pub use schema::PayloadSchema;
+pub use schema::{FieldError, PayloadSchema, pointers};
+pub use state::{Resumed, State};
+pub use verify::{Report, Verifier};
+pub use window::{Window, WindowError};

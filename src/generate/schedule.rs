@@ -11,6 +11,8 @@ pub enum Arrival {
     Constant(f64),
     /// So many a second on average, each as if there were no other.
     Poisson(f64),
+    /// So many seconds after the one before, from the first number to the second.
+    Uniform(f64, f64),
 }
 
 /// How the pace changes over a day.
@@ -35,7 +37,9 @@ pub struct Schedule {
     arrival: Arrival,
     shape: Shape,
     arrivals: Dice,
-    /// How many events came, and the exponential gaps between them summed up.
+    /// When the entity was due, by its own pace, whose event came last.
+    own: u64,
+    /// How many events came, and the gaps between them summed up.
     count: u64,
     gaps: f64,
     start: Moment,
@@ -50,10 +54,20 @@ impl Schedule {
             arrival,
             shape,
             arrivals: seed.part("arrivals", 0).dice(0),
+            own: 0,
             count: 0,
             gaps: 0.0,
             start,
             bend: (start, 0.0),
+        }
+    }
+
+    /// Returns the entities' own time at `end`, in microseconds since the start.
+    pub(super) fn own_time(&self, end: Moment) -> u64 {
+        if self.arrival == Arrival::Own && self.shape == Shape::Flat {
+            u64::try_from(end.micros().saturating_sub(self.start.micros())).unwrap_or_default()
+        } else {
+            self.own
         }
     }
 
@@ -64,7 +78,8 @@ impl Schedule {
         clippy::cast_possible_truncation,
         reason = "microseconds are exact for 285 years, and then stop at the end of time"
     )]
-    pub(super) fn next(&mut self, own: u64) -> Moment {
+    pub fn next(&mut self, own: u64) -> Moment {
+        self.own = own;
         let even = match self.arrival {
             Arrival::Own if self.shape == Shape::Flat => {
                 let own = i64::try_from(own).unwrap_or(i64::MAX);
@@ -75,6 +90,10 @@ impl Schedule {
             Arrival::Poisson(rate) => {
                 self.gaps += self.arrivals.exponential();
                 self.gaps * 1e6 / rate
+            }
+            Arrival::Uniform(low, high) => {
+                self.gaps += self.arrivals.between(low, high);
+                self.gaps * 1e6
             }
         };
         self.count += 1;
@@ -143,6 +162,14 @@ mod tests {
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!((mean / 100_000.0 - 1.0).abs() < 0.02, "{mean}");
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "{variance}");
+    }
+
+    #[test]
+    fn uniform_gaps_keep_within_their_bounds() {
+        let moments = moments(Arrival::Uniform(0.5, 1.5), Shape::Flat, 10_000);
+        let gaps = moments.windows(2).map(|two| two[1] - two[0]);
+        let (low, high) = (gaps.clone().min().unwrap(), gaps.max().unwrap());
+        assert!((499_999..510_000).contains(&low) && (1_490_000..=1_500_000).contains(&high));
     }
 
     #[test]

@@ -105,6 +105,16 @@ impl Output {
         self.hand_over_from(CHUNK)
     }
 
+    /// Writes lines that were made elsewhere; on a terminal, what is unfit for one is escaped.
+    pub fn write_lines(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.for_terminal.is_some() {
+            sanitize_into(lines, &mut self.chunk);
+        } else {
+            self.chunk.extend_from_slice(lines);
+        }
+        self.hand_over_from(CHUNK)
+    }
+
     fn hand_over_from(&mut self, size: usize) -> io::Result<()> {
         if self.chunk.len() >= size {
             let chunk = std::mem::take(&mut self.chunk);

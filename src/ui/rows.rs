@@ -25,6 +25,17 @@ pub fn write(
     is_terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    write_columns(rows, &[], output, is_terminal, out)
+}
+
+/// Writes `rows`; a table has these columns alone, unless none are named.
+pub fn write_columns(
+    rows: &[impl Serialize],
+    columns: &[&str],
+    output: Output,
+    is_terminal: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     if output == Output::Json || (output == Output::Auto && !is_terminal) {
         for row in rows {
             serde_json::to_writer(&mut *out, row)?;
@@ -37,9 +48,12 @@ pub fn write(
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     for (index, row) in rows.iter().enumerate() {
-        let Value::Object(fields) = serde_json::to_value(row)? else {
+        let Value::Object(mut fields) = serde_json::to_value(row)? else {
             continue;
         };
+        if !columns.is_empty() {
+            fields.retain(|name, _| columns.contains(&name.as_str()));
+        }
         if index == 0 {
             table.set_header(
                 fields

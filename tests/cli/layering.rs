@@ -75,8 +75,8 @@ fn unsafe_is_in_ffi_alone() {
 }
 
 #[test]
-fn the_registry_is_yet_to_come() {
-    only("rusqlite", &[]);
+fn sqlite_is_named_in_the_registry_alone() {
+    only("rusqlite", &["src/registry/"]);
 }
 
 #[test]

@@ -159,7 +159,7 @@ struct DeliveryArgs {
     transaction: bool,
 
     /// Records a second, such as `100/s` or `90/m`
-    #[arg(long, value_parser = parse_rate)]
+    #[arg(long, value_parser = time::parse_rate)]
     rate: Option<f64>,
 
     /// How long a record may wait for its acknowledgement
@@ -304,24 +304,3 @@ impl InputArgs {
         })
     }
 }
-
-/// Reads `100/s`, `90/m`, `1000/h` or a bare number of records a second.
-fn parse_rate(text: &str) -> Result<f64, RateError> {
-    let (number, seconds) = match text.rsplit_once('/') {
-        None => (text, 1.0),
-        Some((number, "s")) => (number, 1.0),
-        Some((number, "m")) => (number, 60.0),
-        Some((number, "h")) => (number, 3600.0),
-        Some(_) => return Err(RateError),
-    };
-    let rate = number.trim().parse::<f64>().map_err(|_| RateError)? / seconds;
-    if rate.is_finite() && rate > 1e-6 {
-        Ok(rate)
-    } else {
-        Err(RateError)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("expected records a second, minute or hour, such as `100/s`")]
-struct RateError;

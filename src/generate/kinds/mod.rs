@@ -19,11 +19,14 @@ mod shapes;
 mod sky;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod user;
 mod walk;
 mod weather;
 
 use super::AnyKind;
+
+pub use topic::{Because, for_topic};
 
 /// Returns every kind, in the order of their list.
 pub fn all() -> Vec<Box<dyn AnyKind>> {
@@ -68,12 +71,14 @@ pub(super) mod testing {
     /// A run of a kind at its own pace.
     pub(crate) fn run(kind: &str, seed: u64) -> Box<dyn Events> {
         let seed = Seed::new(seed);
-        super::named(kind).unwrap().start(Plan {
+        let plan = Plan {
             seed,
             start: START,
             entities: None,
-            schedule: Schedule::new(Arrival::Own, Shape::Flat, START, seed),
-        })
+            schedule: Schedule::new(Arrival::Own, Shape::Flat, START, seed.of_run(START)),
+            saved: None,
+        };
+        super::named(kind).unwrap().start(plan).unwrap()
     }
 
     /// The first record lines of a run.

@@ -1,0 +1,298 @@
+//! Why the registry did not do what it was asked, with a status and what to type next.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use super::policy::Violation;
+use super::request::State;
+use crate::error::CommandError;
+use crate::exit::Status;
+
+/// Why the registry did not do what it was asked. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no file, where one has to be.
+    #[error("there is no registry at {}", path.display())]
+    Absent { path: PathBuf },
+    /// The file or its folder cannot be made.
+    #[error("cannot create {}", path.display())]
+    Create { path: PathBuf, source: io::Error },
+    /// A file that something else wrote.
+    #[error("{} is not a registry", path.display())]
+    Foreign { path: PathBuf },
+    /// A later kpipe wrote it.
+    #[error("{} has version {version}, and this kpipe knows {known}", path.display())]
+    Newer {
+        path: PathBuf,
+        version: u16,
+        known: u16,
+    },
+    /// Parts of the file are not as `SQLite` left them.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+    /// Another process has been writing all the time.
+    #[error("{} is locked by another process", path.display())]
+    Locked { path: PathBuf },
+    /// The disk, a quota or the limit of the process is reached.
+    #[error("no space left for {}", path.display())]
+    Full {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+    /// The file, its folder or the whole disk cannot be written.
+    #[error("cannot write {}", path.display())]
+    ReadOnly {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+    /// Anything else that `SQLite` says.
+    #[error("cannot use {}", path.display())]
+    Sqlite {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+    /// A backup does not overwrite.
+    #[error("{} is there already", path.display())]
+    BackupExists { path: PathBuf },
+
+    /// Nobody ever asked for it.
+    #[error("nobody has asked for topic `{name}`")]
+    Unknown { name: String },
+    /// Another state than the one that this is possible in, perhaps since a moment ago.
+    #[error("`{name}` is {state}, not {}", OneOf(wanted))]
+    InState {
+        name: String,
+        state: State,
+        wanted: &'static [State],
+    },
+    /// The requester wanted to decide.
+    #[error("`{name}` was requested by {by}, so somebody else decides")]
+    FourEyes { name: String, by: String },
+    /// Somebody else wanted to cancel.
+    #[error("`{name}` was requested by {created_by}, so {by} cannot cancel it")]
+    NotRequester {
+        name: String,
+        created_by: String,
+        by: String,
+    },
+    /// Since it was seen, another request took its place.
+    #[error("`{name}` is another request by now: {standing}, not {seen}")]
+    Another {
+        name: String,
+        seen: String,
+        standing: String,
+    },
+    /// Kafka's rules for names, or those of the profile.
+    #[error("`{name}`: {}", Listed(broken))]
+    Broken {
+        name: String,
+        broken: Vec<Violation>,
+    },
+    /// Another request for the name is open.
+    #[error("`{name}` is {state} already, with {}", Listed(differences))]
+    Differs {
+        name: String,
+        state: State,
+        differences: Vec<Difference>,
+    },
+    /// Kafka never takes partitions away.
+    #[error("`{name}` has {has} partitions, and Kafka never takes any away: {asked} is fewer")]
+    FewerPartitions { name: String, has: i32, asked: i32 },
+    /// A change that no request can bring about.
+    #[error("`{name}` has a replication of {has}, which a request cannot change to {asked}")]
+    Replication { name: String, has: i32, asked: i32 },
+    /// Kafka would refuse the second of the two.
+    #[error("`{name}` collides with topic `{other}`: in metrics `.` and `_` are the same")]
+    Collides { name: String, other: String },
+    /// The registry is for another cluster.
+    #[error("the registry is for cluster {pinned}, and this is {found}")]
+    OtherCluster { pinned: String, found: String },
+    /// A producer key was made, and none was given.
+    #[error("activating a topic needs the producer key")]
+    KeyMissing,
+    /// Not the key whose hash is kept.
+    #[error("the producer key is not the one of this registry")]
+    KeyWrong,
+    /// Subscriptions are to ACTIVE topics only.
+    #[error("`{topic}` is {state}, and subscriptions are to ACTIVE topics")]
+    NotActive { topic: String, state: State },
+}
+
+/// One thing that was asked differently before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// As in the JSON of a request; `config.KEY` for a part of the configuration.
+    pub field: String,
+    /// What stands.
+    pub has: Option<String>,
+    /// What was asked now.
+    pub asked: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let (has, asked) = (shown(&self.has), shown(&self.asked));
+        write!(formatter, "{} {has}, not {asked}", self.field)
+    }
+}
+
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, item) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{item}")?;
+        }
+        Ok(())
+    }
+}
+
+struct OneOf<'a>(&'a [State]);
+
+impl fmt::Display for OneOf<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, state) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " or " };
+            write!(formatter, "{separator}{state}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// Says which of the troubles with a file `source` is.
+    pub(super) fn of_file(path: PathBuf, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            Some(ErrorCode::DiskFull) => Self::Full { path, source },
+            Some(ErrorCode::NotADatabase) => Self::Foreign { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly { path, source }
+            }
+            _ => Self::Sqlite { path, source },
+        }
+    }
+
+    /// Says whether it is trouble with the file, which the next request would have too.
+    pub fn is_of_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Locked { .. }
+                | Self::Full { .. }
+                | Self::ReadOnly { .. }
+                | Self::Sqlite { .. }
+        )
+    }
+
+    /// Returns the status that a run which ends with this error leaves with.
+    pub fn status(&self) -> Status {
+        let is_kafkas = |rule: &Violation| matches!(rule, Violation::Kafka(_));
+        match self {
+            Self::Broken { broken, .. } if broken.iter().any(is_kafkas) => Status::Usage,
+            Self::Absent { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Damaged { .. }
+            | Self::BackupExists { .. }
+            | Self::Collides { .. }
+            | Self::OtherCluster { .. } => Status::Usage,
+            Self::Create { .. }
+            | Self::Full { .. }
+            | Self::ReadOnly { .. }
+            | Self::Sqlite { .. }
+            | Self::Unknown { .. } => Status::Failed,
+            Self::Locked { .. } => Status::Unavailable,
+            Self::InState { .. }
+            | Self::FourEyes { .. }
+            | Self::NotRequester { .. }
+            | Self::Another { .. }
+            | Self::Broken { .. }
+            | Self::Differs { .. }
+            | Self::FewerPartitions { .. }
+            | Self::Replication { .. }
+            | Self::KeyMissing
+            | Self::KeyWrong
+            | Self::NotActive { .. } => Status::Refused,
+        }
+    }
+
+    /// Returns what to type next, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Absent { .. } => {
+                "`kpipe topic request` makes one; --registry or KPIPE_REGISTRY says where".to_owned()
+            }
+            Self::Create { .. } | Self::ReadOnly { .. } => {
+                "choose another place with --registry or KPIPE_REGISTRY".to_owned()
+            }
+            Self::Foreign { .. } => {
+                "nothing was changed in it; choose another file with --registry or KPIPE_REGISTRY"
+                    .to_owned()
+            }
+            Self::Newer { .. } => "use the newer kpipe that wrote it".to_owned(),
+            Self::Damaged { .. } => {
+                "nothing was changed in it; put the last `kpipe topic backup` in its place".to_owned()
+            }
+            Self::BackupExists { .. } => "choose a name that is not taken".to_owned(),
+            Self::Unknown { name } => format!("kpipe topic request {name}"),
+            Self::InState { name, .. } => format!("`kpipe topic history {name}` says who moved it"),
+            Self::FourEyes { .. } => {
+                "--by or KPIPE_ACTOR says who you are; `four_eyes = \"off\"` in the profile lifts the rule"
+                    .to_owned()
+            }
+            Self::NotRequester { name, .. } => {
+                format!("kpipe topic reject {name} --reason TEXT")
+            }
+            Self::Another { name, .. } => {
+                format!("kpipe topic list '^{name}$' --state PENDING")
+            }
+            Self::Broken { .. } => {
+                "the rules are in the profile's policy; `kpipe config show` names the profile".to_owned()
+            }
+            Self::Differs { name, state, .. } if *state == State::Pending => {
+                format!("`kpipe topic cancel {name}` makes room, or wait until it is decided")
+            }
+            Self::Differs { name, .. } => format!("ask again when `{name}` is ACTIVE"),
+            Self::Collides { .. } => "choose a name with the other of the two signs".to_owned(),
+            Self::OtherCluster { .. } => {
+                "each cluster has a registry of its own; --registry or KPIPE_REGISTRY chooses".to_owned()
+            }
+            Self::KeyMissing | Self::KeyWrong => {
+                "set KPIPE_PRODUCER_KEY or pass --producer-key-file; `kpipe topic key new` makes a new one"
+                    .to_owned()
+            }
+            Self::NotActive { topic, state: State::Pending } => {
+                format!("`kpipe topic approve {topic}` is what it waits for")
+            }
+            Self::NotActive { topic, state: State::Approved } => {
+                format!("`kpipe topic reconcile` creates `{topic}`")
+            }
+            Self::NotActive { topic, .. } => format!("kpipe topic request {topic}"),
+            Self::Locked { .. } => "try again".to_owned(),
+            Self::Full { .. }
+            | Self::Sqlite { .. }
+            | Self::FewerPartitions { .. }
+            | Self::Replication { .. } => return None,
+        })
+    }
+}
+
+impl From<Error> for CommandError {
+    fn from(error: Error) -> Self {
+        let (status, hint) = (error.status(), error.hint());
+        Self {
+            hint,
+            ..Self::new(status, error)
+        }
+    }
+}

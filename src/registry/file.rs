@@ -1,0 +1,197 @@
+//! The file: made for its owner alone, recognised before it is touched, brought up to date, copied.
+
+use std::fmt::Write;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::Error;
+
+/// `kpip`, at offset 68 of the file, where file(1) looks too.
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"kpip");
+
+/// What makes each version out of the one before.
+const MIGRATIONS: [(u16, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
+
+/// How long to wait while others write. Each of them takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes an empty file, and the folders it is in, where there is none.
+pub(super) fn create(path: &Path) -> Result<(), Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| Error::Create {
+                path: folder.to_owned(),
+                source,
+            })?;
+    }
+    match create_new(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::Create {
+            path: path.to_owned(),
+            source: error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The files beside it, which `SQLite` makes, get the mode of the file.
+fn create_new(path: &Path) -> io::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+}
+
+/// Opens a registry that is there, and brings it up to date.
+pub(super) fn open(path: &Path) -> Result<Connection, Error> {
+    let fault = |source| Error::of_file(path.to_owned(), source);
+    recognise(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    prepare(&mut connection).map_err(fault)?;
+    check_version(path, version(&connection).map_err(fault)?)?;
+    Ok(connection)
+}
+
+/// Refuses what is no registry of a version known. It is read without a lock and without a look at the
+/// files beside it, because `SQLite` would else change a stranger's file by merely closing it.
+fn recognise(path: &Path) -> Result<(), Error> {
+    let foreign = || Error::Foreign {
+        path: path.to_owned(),
+    };
+    let fault = |source| Error::of_file(path.to_owned(), source);
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::Absent {
+                path: path.to_owned(),
+            });
+        }
+        // A pipe would be waited for.
+        Ok(metadata) if !metadata.is_file() => return Err(foreign()),
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = format!("file://{}?immutable=1", encoded(path));
+    let peek = Connection::open_with_flags(uri, flags).map_err(fault)?;
+    let pragma = |name| peek.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let id = pragma("application_id").map_err(fault)?;
+    let is_empty = pragma("page_count").map_err(fault)? == 0;
+    if id != APPLICATION_ID && !is_empty {
+        return Err(foreign());
+    }
+    check_version(path, version(&peek).map_err(fault)?)
+}
+
+/// As the path of a URI (RFC 3986).
+fn encoded(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut text = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'_' | b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                text.push(char::from(*byte));
+            }
+            // Writing to a `String` does not fail.
+            other => drop(write!(text, "%{other:02X}")),
+        }
+    }
+    text
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<u16> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn check_version(path: &Path, version: u16) -> Result<(), Error> {
+    let (known, _) = MIGRATIONS[MIGRATIONS.len() - 1];
+    if version > known {
+        return Err(Error::Newer {
+            path: path.to_owned(),
+            version,
+            known,
+        });
+    }
+    Ok(())
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Without it a REPLACE would delete without asking the triggers.
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    migrate(connection)?;
+    write_ahead(connection)
+}
+
+/// Each migration is one transaction, and only one of several processes does it.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    for (number, migration) in MIGRATIONS {
+        if version(connection)? >= number {
+            continue;
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if version(&transaction)? < number {
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", number)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Lets readers go on while one writes. The first change to it does not wait for others whatever the
+/// busy timeout, so a transaction waits in its place.
+fn write_ahead(connection: &mut Connection) -> rusqlite::Result<()> {
+    loop {
+        let changed = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+        match changed {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Copies the database of `from` to `to`.
+pub(super) fn backup(from: &Connection, from_path: &Path, to: &Path) -> Result<(), Error> {
+    create_new(to).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::BackupExists {
+            path: to.to_owned(),
+        },
+        _ => Error::Create {
+            path: to.to_owned(),
+            source,
+        },
+    })?;
+    let copied = Connection::open(to).and_then(|mut copy| {
+        // All pages in one step are of one moment.
+        Backup::new(from, &mut copy)?.step(-1)
+    });
+    let result = match copied {
+        Ok(StepResult::Busy | StepResult::Locked) => Err(Error::Locked {
+            path: from_path.to_owned(),
+        }),
+        Ok(_) => return Ok(()),
+        Err(source) => Err(Error::of_file(to.to_owned(), source)),
+    };
+    // What is half a copy must not be taken for one.
+    let _ = std::fs::remove_file(to);
+    result
+}

@@ -1,0 +1,455 @@
+//! A topic that somebody asked for: what was asked, what was decided, and what Kafka says of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::error::Difference;
+use super::{Error, Registry};
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// Asked for, and not decided.
+    Pending,
+    /// To be created in Kafka.
+    Approved,
+    /// In Kafka, and open to senders and subscribers.
+    Active,
+    /// Once active; Kafka still has its data.
+    Inactive,
+    /// Declined, cancelled or expired.
+    Rejected,
+}
+
+impl State {
+    /// All of them, in the order of a request's life.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Active,
+        Self::Inactive,
+        Self::Rejected,
+    ];
+
+    /// Returns its name, in capitals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Approved => "APPROVED",
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+            Self::Rejected => "REJECTED",
+        }
+    }
+}
+
+/// Why a request came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReasonCode {
+    /// Somebody rejected it.
+    Declined,
+    /// Its requester took it back.
+    Cancelled,
+    /// Nobody decided in time.
+    Expired,
+    /// Somebody took the topic out of use.
+    Deactivated,
+    /// A change of the topic took its place.
+    Superseded,
+}
+
+impl ReasonCode {
+    const ALL: [Self; 5] = [
+        Self::Declined,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Deactivated,
+        Self::Superseded,
+    ];
+
+    /// Returns its name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Deactivated => "deactivated",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Why Kafka does not agree with a request. The words are those of Strimzi's topic operator and
+/// Kafka's own `POLICY_VIOLATION`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Reason {
+    /// Kafka has a topic of the name, and another one.
+    ResourceConflict,
+    /// Kafka, or this broker, cannot do it.
+    NotSupported,
+    /// A policy of the cluster is against it.
+    PolicyViolation,
+    /// Anything else that Kafka answered.
+    KafkaError,
+}
+
+impl Reason {
+    const ALL: [Self; 4] = [
+        Self::ResourceConflict,
+        Self::NotSupported,
+        Self::PolicyViolation,
+        Self::KafkaError,
+    ];
+
+    /// Returns its name, as the JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ResourceConflict => "ResourceConflict",
+            Self::NotSupported => "NotSupported",
+            Self::PolicyViolation => "PolicyViolation",
+            Self::KafkaError => "KafkaError",
+        }
+    }
+}
+
+/// A text that is none of the names wanted.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is none of the names known")]
+pub struct UnknownName(String);
+
+macro_rules! stored_by_name {
+    ($kind:ty) => {
+        impl fmt::Display for $kind {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.pad(self.name())
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, UnknownName> {
+                let mut all = Self::ALL.into_iter();
+                all.find(|one| one.name() == text)
+                    .ok_or_else(|| UnknownName(text.to_owned()))
+            }
+        }
+
+        impl ToSql for $kind {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.name().into())
+            }
+        }
+
+        impl FromSql for $kind {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                value.as_str()?.parse().map_err(FromSqlError::other)
+            }
+        }
+    };
+}
+
+stored_by_name!(State);
+stored_by_name!(ReasonCode);
+stored_by_name!(Reason);
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spec {
+    pub name: String,
+    pub created_by: String,
+    pub partitions: i32,
+    pub replication: i32,
+    /// Only what the request sets; the rest is Kafka's default.
+    pub config: BTreeMap<String, String>,
+    pub description: Option<String>,
+    /// What its records are, for people and for `kpipe generate`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+}
+
+/// What somebody says they want; what they do not say stays as it is, or is the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub name: String,
+    pub created_by: String,
+    pub partitions: Option<i32>,
+    pub replication: Option<i32>,
+    /// All of it.
+    pub config: Option<BTreeMap<String, String>>,
+    pub description: Option<String>,
+    pub kind: Option<String>,
+}
+
+impl Wish {
+    /// Returns the whole of what is asked for, where `standing` is asked for or active already.
+    pub(super) fn complete(&self, standing: Option<&Spec>) -> Spec {
+        let mut spec = standing.cloned().unwrap_or(Spec {
+            name: String::new(),
+            created_by: String::new(),
+            partitions: 3,
+            replication: 1,
+            config: BTreeMap::new(),
+            description: None,
+            kind: None,
+        });
+        spec.name.clone_from(&self.name);
+        spec.created_by.clone_from(&self.created_by);
+        spec.partitions = self.partitions.unwrap_or(spec.partitions);
+        spec.replication = self.replication.unwrap_or(spec.replication);
+        if let Some(config) = &self.config {
+            spec.config.clone_from(config);
+        }
+        for (wish, part) in [
+            (&self.description, &mut spec.description),
+            (&self.kind, &mut spec.kind),
+        ] {
+            if let Some(text) = wish {
+                *part = Some(text.clone()).filter(|text| !text.is_empty());
+            }
+        }
+        spec
+    }
+}
+
+impl Spec {
+    /// Returns in what `asked` is another topic than this one. Who asks makes no difference.
+    pub fn differences(&self, asked: &Self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let mut compare = |field: String, has: Option<String>, asked: Option<String>| {
+            if has != asked {
+                found.push(Difference { field, has, asked });
+            }
+        };
+        let number = |number: i32| Some(number.to_string());
+        compare(
+            "partitions".to_owned(),
+            number(self.partitions),
+            number(asked.partitions),
+        );
+        compare(
+            "replication".to_owned(),
+            number(self.replication),
+            number(asked.replication),
+        );
+        let keys = self.config.keys().chain(
+            asked
+                .config
+                .keys()
+                .filter(|key| !self.config.contains_key(*key)),
+        );
+        for key in keys {
+            compare(
+                format!("config.{key}"),
+                self.config.get(key).cloned(),
+                asked.config.get(key).cloned(),
+            );
+        }
+        compare(
+            "description".to_owned(),
+            self.description.clone(),
+            asked.description.clone(),
+        );
+        compare("type".to_owned(), self.kind.clone(), asked.kind.clone());
+        found
+    }
+}
+
+/// Whether Kafka agrees with a request, as it was when last looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Observation {
+    /// `None` before anybody looked.
+    pub ready: Option<bool>,
+    pub reason: Option<Reason>,
+    pub message: Option<String>,
+    /// How often applying it failed.
+    pub attempts: u32,
+    pub next_attempt_at: Option<Timestamp>,
+    pub observed_at: Option<Timestamp>,
+}
+
+/// A request, in the order that its JSON has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Request {
+    #[serde(skip)]
+    pub(super) seq: i64,
+    /// A `UUIDv7`.
+    pub id: String,
+    pub state: State,
+    #[serde(flatten)]
+    pub spec: Spec,
+    pub requested_at: Timestamp,
+    /// Undecided at this time, it is rejected.
+    pub expires_at: Option<Timestamp>,
+    /// When it was approved or rejected.
+    pub decided_at: Option<Timestamp>,
+    pub decided_by: Option<String>,
+    pub comment: Option<String>,
+    pub activated_at: Option<Timestamp>,
+    /// Whether Kafka had the topic before.
+    pub adopted: Option<bool>,
+    pub ended_at: Option<Timestamp>,
+    /// `None` also when time ended it.
+    pub ended_by: Option<String>,
+    pub reason_code: Option<ReasonCode>,
+    pub ended_comment: Option<String>,
+    #[serde(flatten)]
+    pub observation: Observation,
+}
+
+/// How times are stored, so that they sort as text: RFC 3339, UTC, milliseconds.
+pub(super) fn stored(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+/// Reads a time as [`stored`] writes it.
+pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    row.get::<_, Time>(column).map(|time| time.0)
+}
+
+fn time_if_any(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<Time>>(column)?.map(|time| time.0))
+}
+
+struct Time(Timestamp);
+
+impl FromSql for Time {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value
+            .as_str()?
+            .parse()
+            .map(Self)
+            .map_err(FromSqlError::other)
+    }
+}
+
+struct Config(BTreeMap<String, String>);
+
+impl FromSql for Config {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?)
+            .map(Self)
+            .map_err(FromSqlError::other)
+    }
+}
+
+impl Request {
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            id: row.get("id")?,
+            state: row.get("state")?,
+            spec: Spec {
+                name: row.get("name")?,
+                created_by: row.get("created_by")?,
+                partitions: row.get("partitions")?,
+                replication: row.get("replication")?,
+                config: row.get::<_, Config>("config")?.0,
+                description: row.get("description")?,
+                kind: row.get("type")?,
+            },
+            requested_at: time(row, "requested_at")?,
+            expires_at: time_if_any(row, "expires_at")?,
+            decided_at: time_if_any(row, "decided_at")?,
+            decided_by: row.get("decided_by")?,
+            comment: row.get("comment")?,
+            activated_at: time_if_any(row, "activated_at")?,
+            adopted: row.get("adopted")?,
+            ended_at: time_if_any(row, "ended_at")?,
+            ended_by: row.get("ended_by")?,
+            reason_code: row.get("reason_code")?,
+            ended_comment: row.get("ended_comment")?,
+            observation: Observation {
+                ready: row.get("ready")?,
+                reason: row.get("reason")?,
+                message: row.get("message")?,
+                attempts: row.get("attempts")?,
+                next_attempt_at: time_if_any(row, "next_attempt_at")?,
+                observed_at: time_if_any(row, "observed_at")?,
+            },
+        })
+    }
+}
+
+impl Registry {
+    /// Returns the requests that stand, by name: those that are PENDING, APPROVED or ACTIVE, and of the
+    /// others the last word on each name. A name has two when a change of its topic is open.
+    pub fn requests(&self, state: Option<State>) -> Result<Vec<Request>, Error> {
+        self.read(|connection| {
+            let all = "SELECT * FROM standing ORDER BY name, seq";
+            let some = "SELECT * FROM standing WHERE state = ?1 ORDER BY name, seq";
+            let mut statement = connection.prepare_cached(state.map_or(all, |_| some))?;
+            let rows = match state {
+                Some(state) => statement.query_map([state], Request::from_row)?,
+                None => statement.query_map([], Request::from_row)?,
+            };
+            rows.collect()
+        })
+    }
+
+    /// Returns every request that there ever was for a name, the oldest first.
+    pub fn requests_for(&self, name: &str) -> Result<Vec<Request>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM request WHERE name = ?1 ORDER BY seq")?
+                .query_map([name], Request::from_row)?
+                .collect()
+        })
+    }
+
+    /// Returns the request that counts for a name: the ACTIVE one, else the newest.
+    pub fn topic(&self, name: &str) -> Result<Option<Request>, Error> {
+        self.read(|connection| current(connection, name))
+    }
+
+    /// Returns the request that waits for a decision or for Kafka, if there is one.
+    pub fn open_request(&self, name: &str) -> Result<Option<Request>, Error> {
+        self.read(|connection| open(connection, name))
+    }
+
+    /// Returns the state of the request that counts for a name: ACTIVE, else that of the newest.
+    pub fn state_of(&self, name: &str) -> Result<Option<State>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT state FROM request WHERE name = ?1 \
+                     ORDER BY state = 'ACTIVE' DESC, seq DESC LIMIT 1",
+                )?
+                .query_row([name], |row| row.get(0))
+                .optional()
+        })
+    }
+}
+
+pub(super) fn current(connection: &Connection, name: &str) -> rusqlite::Result<Option<Request>> {
+    let order = "ORDER BY state = 'ACTIVE' DESC, seq DESC LIMIT 1";
+    one(connection, &format!("WHERE name = ?1 {order}"), name)
+}
+
+pub(super) fn open(connection: &Connection, name: &str) -> rusqlite::Result<Option<Request>> {
+    let open = "WHERE name = ?1 AND state IN ('PENDING', 'APPROVED')";
+    one(connection, open, name)
+}
+
+pub(super) fn active(connection: &Connection, name: &str) -> rusqlite::Result<Option<Request>> {
+    one(connection, "WHERE name = ?1 AND state = 'ACTIVE'", name)
+}
+
+pub(super) fn with_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<Request>> {
+    one(connection, "WHERE id = ?1", id)
+}
+
+fn one(connection: &Connection, which: &str, value: &str) -> rusqlite::Result<Option<Request>> {
+    connection
+        .prepare_cached(&format!("SELECT * FROM request {which}"))?
+        .query_row(params![value], Request::from_row)
+        .optional()
+}
