@@ -35,9 +35,9 @@ fn nothing_happens_to_an_account_before_it_is_created_or_after_it_is_deleted() {
         let (last, is_banned) = versions.get_mut(&id).expect("an account that was created");
         assert_eq!(version, *last + 1, "{payload}");
         *last = version;
-        let deletes = event.name == Some("USER_DELETED");
-        assert!(!*is_banned || deletes, "{payload}");
-        if deletes {
+        let is_deletion = event.name == Some("USER_DELETED");
+        assert!(!*is_banned || is_deletion, "{payload}");
+        if is_deletion {
             assert_eq!(*is_banned, payload["reason"] == "BANNED", "{payload}");
             deleted.insert(id);
         }
@@ -110,7 +110,7 @@ fn only_what_was_sent_is_answered_edited_deleted_and_reacted_to() {
 
 #[test]
 fn pauses_in_a_conversation_are_log_normal() {
-    let mut last: BTreeMap<u32, i64> = BTreeMap::new();
+    let mut last: BTreeMap<u64, i64> = BTreeMap::new();
     let mut pauses = Vec::new();
     for (event, _) in events("message") {
         if let Some(last) = last.insert(event.entity, event.at.micros()) {

@@ -186,10 +186,10 @@ fn lines_add_up_and_are_on_the_menu_of_an_open_restaurant() {
             }
             "RestaurantStatusChanged" => {
                 let name = text(&payload, "restaurant_id").to_owned();
-                let closes = payload["status"] == "CLOSED";
+                let is_closing = payload["status"] == "CLOSED";
                 assert_ne!(payload["status"], payload["previous"]);
-                assert_eq!(closes, !closed.remove(&name), "{payload}");
-                if closes {
+                assert_eq!(is_closing, !closed.remove(&name), "{payload}");
+                if is_closing {
                     closed.insert(name);
                 }
             }

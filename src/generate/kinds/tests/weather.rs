@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::super::places::PLACES;
+use super::super::shapes::choice;
 use super::super::sky::Sky;
-use super::super::testing::START;
-use super::{run_at, share};
+use super::super::testing::{START, run_at};
+use super::share;
 use crate::generate::{Event, Moment};
 
 const COUNT: usize = 100_000;
@@ -19,7 +20,7 @@ const WET: [&str; 4] = ["DRIZZLE", "RAIN", "THUNDERSTORM", "SNOW"];
 #[derive(Debug, Deserialize)]
 struct Report {
     #[serde(skip)]
-    entity: u32,
+    entity: u64,
     #[serde(skip)]
     at: Moment,
     position: Position,
@@ -98,7 +99,7 @@ fn the_figures_of_a_report_agree_with_each_other() {
 
 #[test]
 fn a_sky_stays_and_has_its_share_of_time() {
-    let mut last: BTreeMap<u32, &str> = BTreeMap::new();
+    let mut last: BTreeMap<u64, &str> = BTreeMap::new();
     let (mut same, mut pairs) = (0, 0);
     for report in REPORTS.iter() {
         if let Some(last) = last.insert(report.entity, &report.condition) {
@@ -158,8 +159,7 @@ fn long_run(wanted: Sky) -> f64 {
 
 #[test]
 fn winds_are_weibull_with_shape_2_and_change_slowly() {
-    let of_mean =
-        |report: &Report| report.wind_speed / PLACES[report.entity as usize % PLACES.len()].wind;
+    let of_mean = |report: &Report| report.wind_speed / choice(&PLACES, report.entity).wind;
     let speeds: Vec<f64> = REPORTS.iter().map(of_mean).collect();
     let average = mean(speeds.iter().copied());
     let square = mean(speeds.iter().map(|speed| speed * speed));
@@ -177,7 +177,7 @@ fn winds_are_weibull_with_shape_2_and_change_slowly() {
         "{strong}"
     );
 
-    let mut last: BTreeMap<u32, f64> = BTreeMap::new();
+    let mut last: BTreeMap<u64, f64> = BTreeMap::new();
     let steps = REPORTS.iter().filter_map(|report| {
         let speed = of_mean(report) - average;
         last.insert(report.entity, speed).map(|last| last * speed)
