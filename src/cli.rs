@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, help, send, tail, topic};
+use crate::commands::{broker, config, group, help, send, tail, topic};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -88,6 +88,7 @@ pub(crate) enum Command {
     Tail(Box<tail::Args>),
     Broker(broker::Args),
     Topic(topic::Args),
+    Group(group::Args),
     Config(config::Args),
     Help(help::Args),
     /// Other tools' words for `send` and `tail`

@@ -17,6 +17,7 @@ pub mod record;
 pub mod registry;
 pub mod sink;
 pub mod source;
+pub mod stats;
 pub mod stop;
 pub mod time;
 pub mod ui;
@@ -80,6 +81,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Tail(args) => commands::tail::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
+        Command::Group(args) => commands::group::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
         Command::Renamed(_) => Err(renamed("no such command")),

@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod group;
 pub(crate) mod help;
 pub(crate) mod send;
 pub(crate) mod tail;

@@ -172,8 +172,8 @@ impl Admin {
             let answer = self.answer("describe groups", |client| {
                 requests::describe(&client.native, names, REQUEST_TIMEOUT)
             })?;
-            let described = answer.descriptions().into_iter().zip(names);
-            results.extend(described.map(|(result, name)| match result {
+            let mut described = answer.descriptions().into_iter();
+            results.extend(names.iter().map(|name| match next(&mut described) {
                 Ok(group) if group.state == GroupState::Dead => {
                     Err(Error::UnknownGroup((*name).to_owned()))
                 }
@@ -359,6 +359,11 @@ impl Admin {
         }
         Ok(list)
     }
+}
+
+/// librdkafka answers in the order of the question.
+fn next<T>(results: &mut impl Iterator<Item = Result<T, Refused>>) -> Result<T, Refused> {
+    results.next().unwrap_or_else(|| Err(unanswered()))
 }
 
 fn unanswered() -> Refused {

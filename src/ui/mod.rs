@@ -1,5 +1,6 @@
 //! What reaches the user: status lines, warnings, errors on stderr.
 
+mod confirm;
 mod indent;
 pub mod pretty;
 pub mod rows;

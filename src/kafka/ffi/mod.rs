@@ -607,6 +607,12 @@ impl Topic {
             unsafe { rd::rd_kafka_last_error() }.into(),
         ))
     }
+
+    /// Reads `partition`, which was started, no further, and drops what was not taken.
+    pub(super) fn stop(&self, partition: i32) {
+        // SAFETY: the topic lives. Of a partition that is not read there is nothing to stop.
+        unsafe { rd::rd_kafka_consume_stop(self.0.as_ptr(), partition) };
+    }
 }
 
 /// Fetches `partitions` again that were paused.
