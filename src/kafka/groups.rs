@@ -309,7 +309,7 @@ impl Admin {
             .collect())
     }
 
-    /// Makes `group`, which has no members, go on at these offsets; one result each.
+    /// Makes `group`, which has no members, go on at these offsets.
     pub fn move_group(&self, group: &str, offsets: &Committed) -> Result<(), Error> {
         self.is_real("move groups")?;
         let what = format!("move group `{group}`");

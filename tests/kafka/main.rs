@@ -10,6 +10,7 @@
 
 mod following;
 mod groups;
+mod groups_admin;
 mod limits;
 mod removed;
 mod round_trip;
