@@ -45,7 +45,6 @@ impl NotApproved {
             return Some(Self::Unknown { topic });
         };
         let (id, created_by) = (request.id, request.spec.created_by);
-        let is_declined = request.reason_code == Some(ReasonCode::Declined);
         match request.state {
             State::Active => None,
             State::Pending => Some(Self::Pending {
@@ -62,9 +61,10 @@ impl NotApproved {
                 topic,
                 state,
                 // The reason for a decline is what was said with the decision.
-                why: request
-                    .ended_comment
-                    .or(request.comment.filter(|_| is_declined)),
+                why: request.ended_comment.or(match request.reason_code {
+                    Some(ReasonCode::Declined) => request.comment,
+                    _ => None,
+                }),
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! Rows as a table for people or as JSON Lines for programs, from one value.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -36,12 +36,14 @@ pub fn write_columns(
     is_terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    // A row is written in many small pieces.
+    let mut out = BufWriter::new(out);
     if output == Output::Json || (output == Output::Auto && !is_terminal) {
         for row in rows {
-            serde_json::to_writer(&mut *out, row)?;
+            serde_json::to_writer(&mut out, row)?;
             out.write_all(b"\n")?;
         }
-        return Ok(());
+        return out.flush();
     }
     let mut table = Table::new();
     table
@@ -71,5 +73,5 @@ pub fn write_columns(
     for line in table.lines() {
         writeln!(out, "{}", line.trim())?;
     }
-    Ok(())
+    out.flush()
 }

@@ -312,6 +312,12 @@ impl Running {
         }
     }
 
+    /// Hands out its stdin, which stays open until that is dropped.
+    pub(crate) fn with_input(mut self) -> (Self, ChildStdin) {
+        let stdin = self.stdin.take().unwrap();
+        (self, stdin)
+    }
+
     /// Reads to the end; says whether that came before the deadline.
     fn collect(&self, stdout: bool, into: &mut Vec<u8>) -> bool {
         let lines = if stdout { &self.stdout } else { &self.stderr };

@@ -9,7 +9,9 @@
 )]
 
 mod following;
+mod generate;
 mod groups;
+mod groups_admin;
 mod limits;
 mod removed;
 mod round_trip;
@@ -17,5 +19,7 @@ mod security;
 mod subscriptions;
 mod support;
 mod times;
+mod topics;
+mod topics_drift;
 mod traces;
 mod transactions;
