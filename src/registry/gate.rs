@@ -46,7 +46,6 @@ impl NotApproved {
             return Some(Self::Unknown { topic });
         };
         let (id, created_by) = (request.id, request.spec.created_by);
-        let is_declined = request.reason_code == Some(ReasonCode::Declined);
         match request.state {
             State::Active => None,
             State::Pending => Some(Self::Pending {
@@ -63,9 +62,10 @@ impl NotApproved {
                 topic,
                 state,
                 // The reason for a decline is what was said with the decision.
-                why: request
-                    .ended_comment
-                    .or(request.comment.filter(|_| is_declined)),
+                why: request.ended_comment.or(match request.reason_code {
+                    Some(ReasonCode::Declined) => request.comment,
+                    _ => None,
+                }),
             }),
         }
     }

@@ -9,7 +9,9 @@
 )]
 
 mod following;
+mod generate;
 mod groups;
+mod groups_admin;
 mod limits;
 mod removed;
 mod round_trip;
