@@ -324,7 +324,8 @@ fn topics_are_taken_in_from_the_built_in_broker() {
         .says_one_block();
     let line = place.kpipe(&["topic", "import", "-", "--by", "alice"]);
     let line = line.input("{\"name\":\"a\"}\n{\"nam\":1}\n").run().ends(2);
-    line.says(&["stdin:2"]).says_one_block();
+    line.says(&["stdin:2: unknown field `nam`, did you mean `name`?"])
+        .says_one_block();
 }
 
 #[test]
@@ -388,6 +389,16 @@ fn wrong_usage_is_said_before_a_broker_is_asked() {
         .kpipe(&["topic", "create", "__x"])
         .run()
         .ends(4)
+        .says_one_block();
+}
+
+#[test]
+fn a_plan_without_a_registry_is_an_error_and_not_nothing_to_do() {
+    let place = Place::at("127.0.0.1:1");
+    let plan = place.kpipe(&["topic", "plan", "--registry", "mistyped.db"]);
+    plan.run()
+        .ends(2)
+        .says(&["there is no registry at mistyped.db"])
         .says_one_block();
 }
 
