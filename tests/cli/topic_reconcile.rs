@@ -222,6 +222,20 @@ fn a_list_has_kafkas_topics_and_then_the_requests_without_one() {
 }
 
 #[test]
+fn kafkas_own_topics_are_listed_when_asked_for() {
+    let place = Place::with(&["a:1", "__own:1"]);
+    let listed = |arguments: &[&str]| {
+        let rows = place.kpipe(arguments).run().ends(0).json();
+        each(&rows, "name")
+            .into_iter()
+            .cloned()
+            .collect::<Vec<Value>>()
+    };
+    assert_eq!(listed(&["topic", "list"]), ["a"]);
+    assert_eq!(listed(&["topic", "list", "--internal"]), ["__own", "a"]);
+}
+
+#[test]
 fn a_watching_reconciler_sees_what_is_approved_meanwhile_and_ends_when_asked() {
     let place = Place::with(&["one:1", "two:1"]);
     let mut watch = place.kpipe(&["topic", "reconcile", "--watch=50ms"]).start();
