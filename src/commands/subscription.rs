@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::registry::{self, Registry, Stamp, State};
 use crate::sink::output;
+use crate::suggest;
 use crate::ui::rows;
 
 /// Subscribe users to approved topics
@@ -107,14 +108,10 @@ fn meant(error: registry::Error, registry: &Registry) -> Result<CommandError, Co
         return Ok(error.into());
     };
     let active = registry.requests(Some(State::Active))?;
-    let likeness = |known: &str| strsim::jaro_winkler(name, known);
-    let nearest = active
-        .into_iter()
-        .map(|request| request.spec.name)
-        .filter(|known| likeness(known) > 0.85)
-        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let names = active.iter().map(|request| request.spec.name.as_str());
+    let nearest = suggest::nearest(name, names).map(|nearest| format!("did you mean `{nearest}`?"));
     Ok(match nearest {
-        Some(nearest) => CommandError::from(error).hint(format!("did you mean `{nearest}`?")),
+        Some(hint) => CommandError::from(error).hint(hint),
         None => error.into(),
     })
 }

@@ -13,8 +13,15 @@ pub trait Events: Send {
     /// Returns when the next event happens; nothing has happened yet.
     fn due(&mut self) -> Moment;
 
-    /// Lets it happen, and puts it in the place of `event`.
-    fn next(&mut self, event: &mut Event);
+    /// Lets it happen at `at` instead, which no event so far is after, and puts it in the place of
+    /// `event`.
+    fn next_at(&mut self, at: Moment, event: &mut Event);
+
+    /// Lets it happen when it is due.
+    fn next(&mut self, event: &mut Event) {
+        let at = self.due();
+        self.next_at(at, event);
+    }
 
     /// Returns how the entities stand at `end`, for a run that begins there.
     ///
@@ -88,18 +95,18 @@ impl<K: Kind> Events for Engine<K> {
         *self.next.get_or_insert_with(|| self.schedule.next(*due))
     }
 
-    fn next(&mut self, event: &mut Event) {
-        event.at = self.due();
+    fn next_at(&mut self, at: Moment, event: &mut Event) {
         self.next = None;
         let mut first = self.due.peek_mut().expect("there is always an entity");
         let Reverse((due, number)) = *first;
+        event.at = at;
         event.sequence = self.sequence;
-        event.entity = number;
+        event.entity = number.into();
         event.fault = None;
         event.wait_micros = self.interval_micros;
         event.name = None;
         let (entity, life) = &mut self.entities[number as usize];
-        self.kind.next(entity, event.at, life, event);
+        self.kind.next(entity, at, life, event);
         *first = Reverse((due.saturating_add(event.wait_micros.max(1)), number));
         self.sequence += 1;
     }

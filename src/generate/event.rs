@@ -29,8 +29,8 @@ pub struct Event {
     pub at: Moment,
     /// Its number in the run, from 0.
     pub sequence: u64,
-    /// The number of its entity.
-    pub entity: u32,
+    /// The number of its entity; in a mix of topics, unlike that of any other topic's.
+    pub entity: u64,
 }
 
 impl Event {

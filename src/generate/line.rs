@@ -41,7 +41,7 @@ impl Lines {
         let mut lines = Self {
             head: Vec::new(),
             run: run.into_bytes(),
-            kind: kind.to_owned(),
+            kind: String::new(),
             envelope,
             size,
             padding: if size > 0 {
@@ -51,12 +51,14 @@ impl Lines {
             },
             clock: Rfc3339::default(),
         };
-        lines.set_topic(topic);
+        lines.turn_to(topic, kind, envelope);
         lines
     }
 
-    /// Names the topic of the lines to come, or none.
-    pub fn set_topic(&mut self, topic: Option<&str>) {
+    /// Makes the lines to come those of `topic`, or of none, and of this kind.
+    pub(super) fn turn_to(&mut self, topic: Option<&str>, kind: &str, envelope: Envelope) {
+        kind.clone_into(&mut self.kind);
+        self.envelope = envelope;
         self.head.clear();
         self.head.push(b'{');
         if let Some(topic) = topic {

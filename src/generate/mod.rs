@@ -13,6 +13,7 @@ pub mod kinds;
 mod label;
 mod line;
 mod manifest;
+mod mix;
 mod moment;
 #[cfg(test)]
 mod properties;
@@ -31,6 +32,7 @@ pub use kind::{AnyKind, Kind, Plan};
 pub use label::{Run, checksum};
 pub use line::Lines;
 pub use manifest::Manifest;
+pub use mix::{Change, Mix, Topic};
 pub use moment::Moment;
 pub use recorder::{Recorder, Tally};
 pub use schedule::{Arrival, Schedule, Shape};

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::dice::hex;
 use super::faults::{Fate, Fates, Faults};
-use super::{Event, Lines, Moment, Seed};
+use super::{Envelope, Event, Lines, Moment, Seed};
 use crate::record::Pointer;
 
 /// What a run has made so far.
@@ -36,7 +36,7 @@ pub struct Recorder {
     /// Lines that wait for event time to pass, by that and by their event.
     late: BTreeMap<(Moment, u64), Vec<u8>>,
     /// Lines that wait for the next of their entity.
-    overtaken: BTreeMap<u32, Vec<u8>>,
+    overtaken: BTreeMap<u64, Vec<u8>>,
     tally: Tally,
     hash: Option<Sha256>,
 }
@@ -77,9 +77,9 @@ impl Recorder {
         Some(hex(&self.hash.clone()?.finalize()))
     }
 
-    /// Names the topic of the lines to come.
-    pub fn set_topic(&mut self, topic: &str) {
-        self.lines.set_topic(Some(topic));
+    /// Makes the lines to come those of `topic`, of this kind.
+    pub fn turn_to(&mut self, topic: &str, kind: &str, envelope: Envelope) {
+        self.lines.turn_to(Some(topic), kind, envelope);
     }
 
     /// Appends the line of an event, and whatever else has its turn now: none, one or several.
@@ -134,7 +134,7 @@ impl Recorder {
     }
 
     /// Appends the line that the line of the same entity just overtook.
-    fn follow_up(&mut self, entity: u32, out: &mut Vec<u8>) {
+    fn follow_up(&mut self, entity: u64, out: &mut Vec<u8>) {
         if !self.overtaken.is_empty()
             && let Some(lines) = self.overtaken.remove(&entity)
         {

@@ -11,6 +11,8 @@ pub enum Arrival {
     Constant(f64),
     /// So many a second on average, each as if there were no other.
     Poisson(f64),
+    /// So many seconds after the one before, from the first number to the second.
+    Uniform(f64, f64),
 }
 
 /// How the pace changes over a day.
@@ -37,7 +39,7 @@ pub struct Schedule {
     arrivals: Dice,
     /// When the entity was due, by its own pace, whose event came last.
     own: u64,
-    /// How many events came, and the exponential gaps between them summed up.
+    /// How many events came, and the gaps between them summed up.
     count: u64,
     gaps: f64,
     start: Moment,
@@ -76,7 +78,7 @@ impl Schedule {
         clippy::cast_possible_truncation,
         reason = "microseconds are exact for 285 years, and then stop at the end of time"
     )]
-    pub(super) fn next(&mut self, own: u64) -> Moment {
+    pub fn next(&mut self, own: u64) -> Moment {
         self.own = own;
         let even = match self.arrival {
             Arrival::Own if self.shape == Shape::Flat => {
@@ -88,6 +90,10 @@ impl Schedule {
             Arrival::Poisson(rate) => {
                 self.gaps += self.arrivals.exponential();
                 self.gaps * 1e6 / rate
+            }
+            Arrival::Uniform(low, high) => {
+                self.gaps += self.arrivals.between(low, high);
+                self.gaps * 1e6
             }
         };
         self.count += 1;
@@ -156,6 +162,14 @@ mod tests {
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!((mean / 100_000.0 - 1.0).abs() < 0.02, "{mean}");
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "{variance}");
+    }
+
+    #[test]
+    fn uniform_gaps_keep_within_their_bounds() {
+        let moments = moments(Arrival::Uniform(0.5, 1.5), Shape::Flat, 10_000);
+        let gaps = moments.windows(2).map(|two| two[1] - two[0]);
+        let (low, high) = (gaps.clone().min().unwrap(), gaps.max().unwrap());
+        assert!((499_999..510_000).contains(&low) && (1_490_000..=1_500_000).contains(&high));
     }
 
     #[test]

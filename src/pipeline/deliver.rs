@@ -124,7 +124,6 @@ pub struct Delivery<'a, O> {
     halt: Option<Halt>,
     halted: Option<Instant>,
     purged: bool,
-    refused: bool,
     acknowledged: u64,
     failed: u64,
 }
@@ -166,7 +165,6 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             halt: None,
             halted: None,
             purged: false,
-            refused: false,
             acknowledged: 0,
             failed: 0,
         }
@@ -221,7 +219,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             ledger: self.ledger,
             latencies: self.latencies,
             halt: self.halt,
-            refused: self.refused,
+            refused: self.gate.is_some_and(|gate| gate.has_refused()),
         })
     }
 
@@ -328,27 +326,15 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                     });
                     match result {
                         Ok(()) => continue,
-                        Err(Refused::NotApproved(failure)) => {
-                            self.refused = true;
-                            failure
-                        }
-                        Err(Refused::Registry(error)) => {
-                            let failure = Failure {
-                                ends_run: true,
-                                ..Failure::not_sent(format!("not sent: {error}"))
-                            };
-                            self.halt = Some(Halt::Registry(error));
-                            failure
-                        }
+
                         Err(Refused::Interrupted) => {
                             self.halt = Some(Halt::Interrupted);
                             Failure::not_sent("not sent: interrupted")
                         }
                         Err(Refused::Record(failure)) => failure,
-                        Err(Refused::Run(error)) => {
-                            let failure = Failure::not_sent(format!("not sent: {error}"));
-                            self.halt = Some(Halt::Kafka(error));
-                            failure
+                        Err(Refused::Run(halt)) => {
+                            self.halt = Some(halt);
+                            Failure::not_sent(self.why_not_sent())
                         }
                         Err(Refused::UnknownPartition(partitions)) => {
                             self.halt = Some(Halt::UnknownPartition {
@@ -438,11 +424,9 @@ impl<'a, O: Outlet> Delivery<'a, O> {
 /// Why a record did not go.
 enum Refused {
     Record(Failure),
-    Run(Error),
+    Run(Halt),
     UnknownPartition(i32),
     Interrupted,
-    NotApproved(Failure),
-    Registry(registry::Error),
 }
 
 /// Lets a record for `topic` through, if that is approved where it has to be.
@@ -450,9 +434,10 @@ fn pass(gate: Option<&mut Gate>, topic: &str) -> Result<(), Refused> {
     let Some(gate) = gate else {
         return Ok(());
     };
-    match gate.refusal(topic).map_err(Refused::Registry)? {
+    let failed = |error| Refused::Run(Halt::Registry(error));
+    match gate.refusal(topic).map_err(failed)? {
         None => Ok(()),
-        Some(refusal) => Err(Refused::NotApproved(Failure {
+        Some(refusal) => Err(Refused::Record(Failure {
             code: "NOT_APPROVED".into(),
             ..Failure::not_sent(refusal.to_string())
         })),
@@ -512,7 +497,7 @@ fn take(
                 producer.serve_keeping(Duration::ZERO);
             }
             Err(NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
-                return Err(Refused::Run(error));
+                return Err(Refused::Run(Halt::Kafka(error)));
             }
         }
     }

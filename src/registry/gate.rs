@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::request::{Request, State};
+use super::request::{ReasonCode, Request, State};
 use super::{Error, Registry};
 use crate::error::CommandError;
 use crate::exit::Status;
@@ -28,8 +28,13 @@ pub enum NotApproved {
         created_by: String,
     },
     /// It was rejected or taken out of use.
-    #[error("topic `{topic}` is {state}")]
-    Ended { topic: String, state: State },
+    #[error("topic `{topic}` is {state}{}", why.as_ref().map_or(String::new(), |why| format!(": {why}")))]
+    Ended {
+        topic: String,
+        state: State,
+        /// In the words of whoever ended it.
+        why: Option<String>,
+    },
 }
 
 impl NotApproved {
@@ -52,7 +57,15 @@ impl NotApproved {
                 id,
                 created_by,
             }),
-            state @ (State::Inactive | State::Rejected) => Some(Self::Ended { topic, state }),
+            state @ (State::Inactive | State::Rejected) => Some(Self::Ended {
+                topic,
+                state,
+                // The reason for a decline is what was said with the decision.
+                why: request.ended_comment.or(match request.reason_code {
+                    Some(ReasonCode::Declined) => request.comment,
+                    _ => None,
+                }),
+            }),
         }
     }
 
@@ -81,6 +94,7 @@ pub struct Gate {
     registry: Registry,
     /// What was found out when a topic first appeared; it holds for the whole run.
     known: HashMap<String, Option<NotApproved>>,
+    has_refused: bool,
 }
 
 impl Gate {
@@ -89,6 +103,7 @@ impl Gate {
         Self {
             registry,
             known: HashMap::new(),
+            has_refused: false,
         }
     }
 
@@ -101,6 +116,13 @@ impl Gate {
             let refusal = NotApproved::of(topic, self.registry.topic(topic)?);
             self.known.insert(topic.to_owned(), refusal);
         }
-        Ok(self.known.get(topic).and_then(Option::as_ref))
+        let refusal = self.known.get(topic).and_then(Option::as_ref);
+        self.has_refused |= refusal.is_some();
+        Ok(refusal)
+    }
+
+    /// Returns whether any topic was refused.
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
     }
 }

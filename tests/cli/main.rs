@@ -8,9 +8,14 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod approved;
 mod broker;
 mod config;
 mod examples;
+mod generate;
+mod generate_active;
+mod generate_verify;
+mod group;
 mod help;
 mod layering;
 mod round_trip;

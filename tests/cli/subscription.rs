@@ -211,3 +211,59 @@ fn what_is_subscribed_and_unsubscribed_meanwhile_is_followed() {
     let ended = tail.ended().dies_of(Signal::TERM);
     assert!(!ended.out().contains("first\nfirst"), "{}", ended.out());
 }
+
+#[test]
+fn what_is_not_active_is_not_subscribed_to() {
+    let place = Place::with(&["orders:1"]);
+    place
+        .kpipe(&["topic", "request", "orders", "--by", "alice", "-q"])
+        .run()
+        .ends(0);
+    let add = ["subscription", "add", "user_1", "orders"];
+    place
+        .kpipe(&add)
+        .run()
+        .ends(4)
+        .prints("")
+        .says(&[
+            "`orders` is PENDING, and subscriptions are to ACTIVE topics",
+            "`kpipe topic approve orders`",
+        ])
+        .says_one_block();
+    place
+        .kpipe(&["topic", "approve", "orders", "--by", "bob", "-q"])
+        .run()
+        .ends(0);
+    place
+        .kpipe(&add)
+        .run()
+        .ends(4)
+        .says(&["`orders` is APPROVED", "`kpipe topic reconcile`"])
+        .says_one_block();
+}
+
+#[test]
+fn a_topic_out_of_use_is_no_longer_read() {
+    let place = two_active();
+    subscribe(&place, "add", "user_1", "orders");
+    let mut tail = place
+        .kpipe(&["tail", "--user", "user_1", "--values"])
+        .start();
+    tail.until_it_says("user_1 subscribes to orders");
+    place
+        .kpipe(&[
+            "topic",
+            "deactivate",
+            "orders",
+            "--reason",
+            "moved",
+            "--by",
+            "alice",
+            "-q",
+        ])
+        .run()
+        .ends(0);
+    tail.until_it_says("user_1 no longer subscribes to orders");
+    let rows = place.kpipe(&["subscription", "list"]).run().ends(0).json();
+    assert_eq!(each(&rows, "state"), [&json!("INACTIVE")]);
+}

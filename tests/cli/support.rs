@@ -1,6 +1,5 @@
 //! A place to run kpipe in: a home of its own, a broker of its own, and a deadline.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use std::os::unix::process::ExitStatusExt;
 
-use kpipe::registry::{Actor, Import, Registry, Spec, Stamp};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -110,39 +108,12 @@ impl Place {
 
     /// Takes topics into the registry as ACTIVE, as they are in Kafka.
     pub(crate) fn active(&self, topics: &[&str]) -> &Self {
-        let path = self.path(".local/share/kpipe/registry.db");
-        let actor = Actor {
-            name: "alice".to_owned(),
-            login: None,
-            uid: 0,
-            host: String::new(),
-        };
-        let topics: Vec<_> = topics
-            .iter()
-            .map(|topic| Import {
-                id: uuid::Uuid::from_u128(
-                    topic
-                        .bytes()
-                        .fold(0, |id, byte| id * 257 + u128::from(byte)),
-                ),
-                spec: Spec {
-                    name: (*topic).to_owned(),
-                    created_by: "alice".to_owned(),
-                    partitions: 1,
-                    replication: 1,
-                    config: BTreeMap::new(),
-                    description: None,
-                    kind: None,
-                },
-                violations: Vec::new(),
-            })
-            .collect();
-        let at = "2026-11-20T10:00:00Z".parse().unwrap();
-        let stamp = Stamp { actor: &actor, at };
-        Registry::open(&path)
-            .unwrap()
-            .import(&topics, stamp)
-            .unwrap();
+        let these = format!("^({})$", topics.join("|"));
+        let _ = self
+            .kpipe(&["topic", "import", &these, "--by", "alice", "-q"])
+            .run()
+            .ends(0)
+            .errors("");
         self
     }
 

@@ -137,6 +137,31 @@ fn a_terminal_on_stdin_is_no_input() {
 }
 
 #[test]
+fn a_subscriber_sees_topic_type_time_and_payload_each_on_its_line() {
+    let place = Place::with(&["sensors:1"]);
+    place.active(&["sensors"]).send(
+        "sensors",
+        &[
+            r#"{"data_type":"sensor","timestamp":"2026-11-20T10:00:00Z","payload":{"id":"s","t":25.30}}"#,
+            &serde_json::json!({"data_type": HOSTILE, "timestamp": HOSTILE, "payload": {HOSTILE: HOSTILE}})
+                .to_string(),
+        ],
+    );
+    place
+        .kpipe(&["subscription", "add", "user_1", "sensors", "-q"])
+        .run()
+        .ends(0);
+    let tail = ["tail", "--user", "user_1", "-e"];
+    let (screen, status) = on_terminal(place.kpipe(&tail));
+    assert_eq!(status, 0, "{screen}");
+    harmless(&screen);
+    let screen = screen.replace('\r', "");
+    let parts = "topic: sensors\ndata type: sensor\ntime: 2026-11-20T10:00:00Z\npayload:\n  {\n    \"id\": \"s\",\n    \"t\": 25.30\n  }\n\n";
+    assert!(screen.contains(parts), "{screen}");
+    assert!(screen.ends_with("2 records processed\n"), "{screen}");
+}
+
+#[test]
 fn sending_a_file_draws_a_bar_and_a_pipe_counts() {
     let place = Place::with(&["orders:1"]);
     let lines: String = (0..20).map(|n| format!("{n}\n")).collect();
@@ -157,7 +182,7 @@ fn sending_a_file_draws_a_bar_and_a_pipe_counts() {
     assert!(screen.contains(" sent, 0 failed, "), "{screen}");
     assert!(screen.contains(" B read, "), "{screen}");
     for quiet in ["-q", "2>said"] {
-        let script = format!("{send} --file lines {quiet}; cat said 2>&1 | head -n 3");
+        let script = format!("{send} --file lines {quiet}; test ! -e said || cat said");
         let (screen, status) = on_terminal(drawing(&script));
         assert_eq!(status, 0, "{screen}");
         assert!(!screen.contains(" left"), "{screen}");
@@ -213,4 +238,19 @@ fn no_color_means_no_colour() {
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
     ));
+}
+
+#[test]
+fn what_has_no_way_back_is_asked_first_and_no_is_the_default() {
+    let place = Place::at("127.0.0.1:1");
+    let command = place.kpipe(&["group", "delete", "billing"]).into_command();
+    let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
+    let mut session = spawn_command(command, Some(deadline)).unwrap();
+    session
+        .exp_string("Delete group `billing` for ever? [y/N]")
+        .unwrap();
+    session.send_line("").unwrap();
+    session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 1)), "{status:?}");
 }

@@ -12,6 +12,7 @@
 )]
 
 mod cluster;
+mod generate;
 mod killed_send;
 mod lost_broker;
 mod numbered;

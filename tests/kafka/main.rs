@@ -9,11 +9,14 @@
 )]
 
 mod following;
+mod generate;
 mod groups;
+mod groups_admin;
 mod limits;
 mod removed;
 mod round_trip;
 mod security;
+mod subscriptions;
 mod support;
 mod times;
 mod topics;

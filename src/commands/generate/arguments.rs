@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::commands::registry::RegistryArgs;
 use crate::generate::{Late, Null};
 use crate::time;
 
@@ -12,6 +13,31 @@ use crate::time;
 pub(super) struct RunArgs {
     /// What to generate: a name of `kpipe generate list`
     pub(super) kind: Option<String>,
+
+    /// Generate for every ACTIVE topic of the registry, followed as they come and go
+    ///
+    /// The kind is that of the request's `--type`, else of a word in the topic's name, else
+    /// general events.
+    #[arg(
+        long,
+        conflicts_with_all = ["kind", "window", "start", "topic", "state"],
+        help_heading = "Topics by approval"
+    )]
+    pub(super) active: bool,
+
+    /// Make a record for a random topic so often [default: 0.5s..1.5s]
+    #[arg(
+        long,
+        value_name = "DURATION..DURATION",
+        value_parser = parse_every,
+        requires = "active",
+        conflicts_with_all = ["rate", "kind"],
+        help_heading = "Topics by approval"
+    )]
+    pub(super) every: Option<(f64, f64)>,
+
+    #[command(flatten)]
+    pub(super) registry: RegistryArgs,
 
     /// Stop after COUNT events
     #[arg(short = 'n', long, value_name = "COUNT", help_heading = "How much")]
@@ -184,6 +210,8 @@ pub(super) enum ArgumentError {
     Null,
     #[error("expected a size up to 1GiB, such as `512`, `1KiB` or `1MB`")]
     Size,
+    #[error("expected a duration such as `1s`, or two such as `0.5s..1.5s`")]
+    Every,
     #[error("a topic name has 1 to 249 letters, digits, `.`, `_` and `-`")]
     Topic,
 }
@@ -205,6 +233,15 @@ fn parse_late(text: &str) -> Result<Late, ArgumentError> {
         rate: parse_probability(rate)?,
         by_millis: u64::try_from(by.as_millis()).map_err(|_| ArgumentError::Late)?,
     })
+}
+
+fn parse_every(text: &str) -> Result<(f64, f64), ArgumentError> {
+    let (low, high) = text.split_once("..").unwrap_or((text, text));
+    let seconds = |text| time::parse_duration(text).map(|duration| duration.as_secs_f64());
+    match (seconds(low), seconds(high)) {
+        (Ok(low), Ok(high)) if low <= high && high > 0.0 => Ok((low, high)),
+        _ => Err(ArgumentError::Every),
+    }
 }
 
 fn parse_null(text: &str) -> Result<Null, ArgumentError> {
@@ -273,6 +310,15 @@ mod tests {
         }
         for text in ["", "KiB", "1.5KiB", "-1", "2GiB", "99999999999999999999B"] {
             assert_eq!(parse_size(text), Err(ArgumentError::Size), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_comes_every_so_often() {
+        assert_eq!(parse_every("0.5s..1.5s"), Ok((0.5, 1.5)));
+        assert_eq!(parse_every("250ms"), Ok((0.25, 0.25)));
+        for text in ["", "..", "2s..1s", "0", "1..2"] {
+            assert_eq!(parse_every(text), Err(ArgumentError::Every), "{text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! `kpipe generate`: synthetic record lines, and what there is to know about them.
 
+mod active;
 mod arguments;
 mod files;
 mod list;
@@ -33,6 +34,7 @@ Examples:
   kpipe generate sensor --start 7d --until now  a week, as fast as it goes
   kpipe generate payment -n 1000000 --manifest made.json | kpipe send payments
   kpipe tail payments -e | kpipe generate verify made.json
+  kpipe generate --active | kpipe send          the producer daemon of topics by approval
   */5 * * * * kpipe -q generate order --window 5m --lock gen --topic orders | kpipe -q send
 
 TIME is RFC 3339, a date, seconds or milliseconds since the epoch, or a time ago (`2h`, `7d`).
@@ -58,6 +60,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         Some(Command::List(args)) => list::list(args, context),
         Some(Command::Describe(args)) => list::describe(args),
         Some(Command::Verify(args)) => verify::run(args, context),
+        None if args.run.active => active::run(&args.run, context),
         None => run::run(&args.run, context),
     }
 }

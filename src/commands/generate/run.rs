@@ -235,7 +235,7 @@ struct UnknownKind {
 }
 
 impl RunArgs {
-    fn arrival(&self) -> generate::Arrival {
+    pub(super) fn arrival(&self) -> generate::Arrival {
         match (self.rate, self.arrival) {
             (None, _) => generate::Arrival::Own,
             (Some(rate), Arrival::Const) => generate::Arrival::Constant(rate),
@@ -243,7 +243,7 @@ impl RunArgs {
         }
     }
 
-    fn shape(&self) -> generate::Shape {
+    pub(super) fn shape(&self) -> generate::Shape {
         match self.shape {
             Shape::Flat => generate::Shape::Flat,
             Shape::Daily => generate::Shape::Daily,
@@ -252,7 +252,7 @@ impl RunArgs {
 }
 
 impl FaultArgs {
-    fn faults(&self) -> Faults {
+    pub(super) fn faults(&self) -> Faults {
         Faults {
             duplicate: self.duplicate.unwrap_or_default(),
             dropped: self.dropped.unwrap_or_default(),

@@ -52,14 +52,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         .get("message.max.bytes")
         .and_then(|limit| limit.parse::<usize>().ok())
         .map_or(LONGEST_LINE, |limit| LONGEST_LINE.max(limit * 2));
-    let parse = Parse {
-        input: args.input.input()?,
-        unknown: if args.input.ignore_unknown {
-            UnknownFields::Ignore
-        } else {
-            UnknownFields::Refuse
-        },
-    };
+    let parse = Parse::new(args)?;
     let files: Vec<&File> = inputs.iter().map(lines::Input::file).collect();
     let mut failed = args
         .delivery
@@ -88,16 +81,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     if args.delivery.failed.is_none() {
         ready.clone()?;
     }
-    let manner = Manner {
-        topic: args.topic.clone(),
-        repartition: args.input.repartition,
-        now: args.input.now,
-        rate: args.delivery.rate,
-        all_or_nothing: args.delivery.transaction,
-        first_line_decides: !matches!(kind, Kind::Lines | Kind::Whole),
-        longest_line,
-        delivery_timeout: args.delivery.delivery_timeout,
-    };
+    let manner = manner(args, kind, longest_line);
     let journal = failed.map(Journal::new);
     let ledger = Ledger::new(
         args.topic.clone(),
@@ -147,6 +131,19 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         bar.finish_and_clear();
     }
     finish(args, context, &mut producer, delivered, start)
+}
+
+fn manner(args: &Args, kind: Kind, longest_line: usize) -> Manner {
+    Manner {
+        topic: args.topic.clone(),
+        repartition: args.input.repartition,
+        now: args.input.now,
+        rate: args.delivery.rate,
+        all_or_nothing: args.delivery.transaction,
+        first_line_decides: !matches!(kind, Kind::Lines | Kind::Whole),
+        longest_line,
+        delivery_timeout: args.delivery.delivery_timeout,
+    }
 }
 
 /// Finds out about the topic and begins the transaction, as far as they are known and asked for.
@@ -239,6 +236,17 @@ pub(super) struct Parse {
 }
 
 impl Parse {
+    fn new(args: &Args) -> Result<Self, CommandError> {
+        Ok(Self {
+            input: args.input.input()?,
+            unknown: if args.input.ignore_unknown {
+                UnknownFields::Ignore
+            } else {
+                UnknownFields::Refuse
+            },
+        })
+    }
+
     pub(super) fn block(&self, block: lines::Block) -> Parsed {
         Parsed::new(block, |line, _| self.input.parse(line, self.unknown))
     }
