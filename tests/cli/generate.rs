@@ -145,6 +145,23 @@ fn bounds_are_counts_spans_and_times() {
 }
 
 #[test]
+fn what_nobody_waits_for_has_happened_by_now() {
+    let place = nowhere();
+    for arguments in [&["payment", "-n", "3000"][..], &["sensor", "--for", "1m"]] {
+        let records = json(&generated(&place, arguments));
+        let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+        let (first, last) = (
+            &records[0]["timestamp"],
+            &records[records.len() - 1]["timestamp"],
+        );
+        let (first, last) = (first.as_i64().unwrap(), last.as_i64().unwrap());
+        assert!(first < now - 50_000);
+        // The number of events in a time is not exact.
+        assert!(last < now + (now - first) / 5, "{first} {last} {now}");
+    }
+}
+
+#[test]
 fn a_rate_is_kept_in_event_time_and_not_exceeded_in_real_time() {
     let place = nowhere();
     let begin = Instant::now();

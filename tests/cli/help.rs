@@ -8,6 +8,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
     for (topic, page) in [
         ("record-line", include_str!("../../docs/record-line.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
+        ("generate", include_str!("../../docs/generate.md")),
     ] {
         place
             .kpipe(&["help", topic])

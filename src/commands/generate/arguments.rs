@@ -104,7 +104,7 @@ pub(super) struct RunArgs {
     )]
     pub(super) shape: Shape,
 
-    /// Where event time begins [default: now]
+    /// Where event time begins [default: now with a rate, else so that all has happened by now]
     #[arg(
         long,
         value_name = "TIME",
