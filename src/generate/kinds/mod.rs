@@ -17,6 +17,8 @@ mod presence;
 mod sensor;
 mod shapes;
 mod sky;
+#[cfg(test)]
+mod tests;
 mod topic;
 mod user;
 mod walk;
@@ -68,12 +70,22 @@ pub(super) mod testing {
 
     /// A run of a kind at its own pace.
     pub(crate) fn run(kind: &str, seed: u64) -> Box<dyn Events> {
+        run_at(kind, seed, START, None)
+    }
+
+    /// The same from another moment, with so many entities.
+    pub(crate) fn run_at(
+        kind: &str,
+        seed: u64,
+        start: Moment,
+        entities: Option<u32>,
+    ) -> Box<dyn Events> {
         let seed = Seed::new(seed);
         let plan = Plan {
             seed,
-            start: START,
-            entities: None,
-            schedule: Schedule::new(Arrival::Own, Shape::Flat, START, seed.of_run(START)),
+            start,
+            entities,
+            schedule: Schedule::new(Arrival::Own, Shape::Flat, start, seed.of_run(start)),
             saved: None,
         };
         super::named(kind).unwrap().start(plan).unwrap()

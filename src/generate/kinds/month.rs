@@ -36,3 +36,26 @@ impl fmt::Display for Month {
         write!(formatter, "{year:04}-{month:02}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_valid_for_less_than_four_years_and_the_one_before_it_is_not() {
+        let now = Moment::from("2026-11-20T10:00:00Z".parse::<jiff::Timestamp>().unwrap());
+        for bits in 0..256 {
+            let expiry = Month::of_expiry(now, bits).to_string();
+            assert!(
+                ("2026-11"..="2030-10").contains(&expiry.as_str()),
+                "{expiry}"
+            );
+            let before = Month::of_expiry(now, bits).of_card_before().to_string();
+            assert!(
+                ("2022-11"..="2026-10").contains(&before.as_str()),
+                "{before}"
+            );
+        }
+        assert_eq!(Month::of_expiry(now, 0).to_string(), "2028-01");
+    }
+}

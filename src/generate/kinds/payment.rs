@@ -429,3 +429,40 @@ impl Serialize for Code {
         serializer.collect_str(&format_args!("{:06}", self.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::Seed;
+
+    #[test]
+    fn amounts_are_log_normal_with_a_heavy_tail() {
+        let electronics = &TRADES[4];
+        let mut dice = Seed::new(1).dice(0);
+        let draws = (0..200_000).map(|_| amount(&mut dice, electronics).0);
+        let mut amounts: Vec<f64> = draws.collect();
+        amounts.sort_unstable_by(f64::total_cmp);
+        let at = |share: f64| amounts[whole(share * 200_000.0) as usize];
+        let middle = at(0.5) / electronics.median;
+        assert!((0.99..1.06).contains(&middle), "{middle}");
+        // One deviation up and down is where a log-normal has it.
+        let spread = (at(0.8413) / at(0.1587)).ln() / 2.0;
+        assert!((spread / electronics.spread - 1.0).abs() < 0.06, "{spread}");
+        // Three and a half deviations up, where the log-normal alone has 47 of them.
+        let far = electronics.median * (3.5 * electronics.spread).exp();
+        let beyond = amounts.iter().filter(|amount| **amount > far).count();
+        assert!((250..500).contains(&beyond), "{beyond}");
+    }
+
+    #[test]
+    fn many_prices_end_in_99() {
+        let mut dice = Seed::new(1).dice(0);
+        let euro = &country(0).1;
+        let ending = |minor: u64| minor % 100 == 99;
+        let many = (0..10_000)
+            .filter(|_| ending(in_minor_units(&mut dice, 23.4, euro)))
+            .count();
+        assert!((2800..3200).contains(&many), "{many}");
+        assert!((0..1000).all(|_| in_minor_units(&mut dice, 0.0001, euro) > 0));
+    }
+}
