@@ -11,6 +11,9 @@
 mod broker;
 mod config;
 mod examples;
+mod generate;
+mod generate_active;
+mod generate_verify;
 mod help;
 mod layering;
 mod round_trip;

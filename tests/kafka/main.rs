@@ -9,6 +9,7 @@
 )]
 
 mod following;
+mod generate;
 mod groups;
 mod limits;
 mod removed;

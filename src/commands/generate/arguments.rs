@@ -40,7 +40,7 @@ pub(super) struct RunArgs {
         value_name = "DURATION..DURATION",
         value_parser = parse_every,
         requires = "active",
-        conflicts_with = "rate",
+        conflicts_with_all = ["rate", "kind"],
         help_heading = "Topics by approval"
     )]
     pub(super) every: Option<(f64, f64)>,
@@ -113,7 +113,7 @@ pub(super) struct RunArgs {
     )]
     pub(super) shape: Shape,
 
-    /// Where event time begins [default: now]
+    /// Where event time begins [default: now with a rate, else so that all has happened by now]
     #[arg(
         long,
         value_name = "TIME",

@@ -54,8 +54,9 @@ pub(super) fn list(args: &ListArgs, context: &Context) -> Result<Outcome, Comman
         .map(|kind| Row {
             kind: kind.name(),
             entities: kind.entities(),
-            per_second: (f64::from(kind.entities()) / kind.interval().as_secs_f64() * 10.0).round()
-                / 10.0,
+            per_second: (f64::from(kind.entities()) / kind.interval().as_secs_f64() * 1000.0)
+                .round()
+                / 1000.0,
             about: kind.about(),
         })
         .collect();

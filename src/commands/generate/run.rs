@@ -27,7 +27,9 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
         CommandError::usage(error).hint(hint)
     })?;
     let _lock = args.lock.as_deref().map(files::lock).transpose()?;
-    let stretch = Stretch::new(args, context)?;
+    let entities = args.entities.unwrap_or_else(|| kind.entities());
+    let pause = kind.interval().div_f64(entities.into());
+    let stretch = Stretch::new(args, pause, context)?;
     let (number, saved) = resume(args, &name, &stretch, context)?;
     let seed = Seed::new(number);
     let run = Run::new(seed, &name, stretch.start);
@@ -111,6 +113,9 @@ fn write(
     Ok(())
 }
 
+/// How far back events begin that are so many that they would begin before Kafka did, in seconds.
+const LONGEST: f64 = 15.0 * 365.25 * 86_400.0;
+
 /// From when to when, and how fast.
 struct Stretch {
     start: Moment,
@@ -124,7 +129,9 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn new(args: &RunArgs, context: &Context) -> Result<Self, CommandError> {
+    /// `pause` is the mean time between two events at the entities' own pace.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn new(args: &RunArgs, pause: Duration, context: &Context) -> Result<Self, CommandError> {
         let (now, zone) = (context.clock.now(), context.clock.zone());
         if let Some(window) = &args.window {
             let window = Window::parse(window, now).map_err(CommandError::usage)?;
@@ -140,8 +147,19 @@ impl Stretch {
             let time = time::parse(text, now, zone).map_err(CommandError::usage)?;
             Ok::<_, CommandError>(Moment::from(time))
         };
-        let start = args.start.as_ref().map_or(Ok(now.into()), moment)?;
         let until = args.until.as_ref().map(moment).transpose()?;
+        let start = match &args.start {
+            Some(start) => moment(start)?,
+            // What nobody waits for has happened already: a broker keeps times to come for longer.
+            None if args.rate.is_none() && until.is_none() => {
+                let by_count = args.count.map(|count| pause.as_secs_f64() * count as f64);
+                let by_count =
+                    by_count.map(|seconds| Duration::from_secs_f64(seconds.min(LONGEST)));
+                let length = [by_count, args.duration].into_iter().flatten().min();
+                Moment::from(now).minus(length.unwrap_or_default())
+            }
+            None => now.into(),
+        };
         Ok(Self {
             start,
             end: until.or(args.duration.map(|duration| start.plus(duration))),
