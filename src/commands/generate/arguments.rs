@@ -14,6 +14,15 @@ pub(super) struct RunArgs {
     /// What to generate: a name of `kpipe generate list`
     pub(super) kind: Option<String>,
 
+    /// Generate a kind of your own, described in TOML (see `kpipe help generate`)
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["kind", "active"],
+        help_heading = "What"
+    )]
+    pub(super) spec: Option<PathBuf>,
+
     /// Generate for every ACTIVE topic of the registry, followed as they come and go
     ///
     /// The kind is that of the request's `--type`, else of a word in the topic's name, else

@@ -6,6 +6,7 @@ mod files;
 mod list;
 mod pen;
 mod run;
+mod spec;
 mod verify;
 
 use clap::Subcommand;

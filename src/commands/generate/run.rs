@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::arguments::{Arrival, FaultArgs, RunArgs, Shape};
 use super::files;
 use super::pen::Pen;
+use super::spec;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
@@ -219,6 +220,9 @@ struct OtherState {
 }
 
 fn kind(args: &RunArgs) -> Result<Box<dyn AnyKind>, CommandError> {
+    if let Some(path) = &args.spec {
+        return Ok(Box::new(spec::read(path)?));
+    }
     let Some(name) = &args.kind else {
         return Err(CommandError::usage("what to generate is missing").hint(kinds_there_are()));
     };
