@@ -318,6 +318,29 @@ fn state_carries_walks_over_and_repeats_the_last_window() {
 }
 
 #[test]
+fn without_a_window_a_run_goes_on_where_the_last_one_ended() {
+    let place = nowhere();
+    let run = || {
+        let arguments = ["sensor", "--entities", "4", "-n", "40", "--state", "s.json"];
+        json(&generated(&place, &arguments))
+    };
+    let (first, second) = (run(), run());
+    let sequence = |record: &Value| record["value"]["payload"]["sequence"].as_u64().unwrap();
+    let time = |record: &Value| record["timestamp"].as_i64().unwrap();
+    let (last, next) = (&first[39], &second[0]);
+    assert!(
+        (0..2_000).contains(&(time(next) - time(last))),
+        "{last} {next}"
+    );
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for record in first.iter().chain(&second) {
+        let count = expected.entry(record["key"].to_string()).or_default();
+        assert_eq!(sequence(record), *count);
+        *count += 1;
+    }
+}
+
+#[test]
 fn a_state_of_something_else_is_refused() {
     let place = nowhere();
     generated(

@@ -126,7 +126,7 @@ pub(super) struct RunArgs {
     #[arg(
         long,
         value_name = "COUNT",
-        value_parser = clap::value_parser!(u32).range(1..=10_000_000),
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000),
         help_heading = "What"
     )]
     pub(super) entities: Option<u32>,

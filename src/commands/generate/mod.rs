@@ -7,6 +7,7 @@ mod list;
 mod pen;
 mod run;
 mod spec;
+mod stretch;
 mod verify;
 
 use clap::Subcommand;
