@@ -15,6 +15,7 @@ mod examples;
 mod generate;
 mod generate_active;
 mod generate_verify;
+mod group;
 mod help;
 mod layering;
 mod round_trip;
