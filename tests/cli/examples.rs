@@ -40,6 +40,11 @@ fn records_are_copied_between_clusters() {
 }
 
 #[test]
+fn what_was_generated_arrives() {
+    passes(example("generate.sh"));
+}
+
+#[test]
 fn failed_lines_are_recovered() {
     passes(example("recover-failed.sh"));
 }
@@ -62,6 +67,7 @@ fn every_example_is_run_here() {
         scripts,
         [
             "copy-between-clusters.sh",
+            "generate.sh",
             "recover-failed.sh",
             "smoke-test.sh",
             "tour.sh"

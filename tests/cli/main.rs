@@ -13,6 +13,7 @@ mod config;
 mod examples;
 mod generate;
 mod generate_active;
+mod generate_spec;
 mod generate_verify;
 mod help;
 mod layering;
