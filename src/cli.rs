@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, generate, help, send, tail, topic};
+use crate::commands::{broker, config, generate, help, send, subscription, tail, topic};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -88,6 +88,7 @@ pub(crate) enum Command {
     Tail(Box<tail::Args>),
     Generate(Box<generate::Args>),
     Topic(topic::Args),
+    Subscription(subscription::Args),
     Broker(broker::Args),
     Config(config::Args),
     Help(help::Args),

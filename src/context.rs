@@ -18,6 +18,17 @@ use crate::registry::Actor;
 use crate::stop::Stop;
 use crate::ui::Ui;
 
+/// Whether a variable of the environment is read here.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("KPIPE_") || matches!(name, "KAFKA_BROKERS" | "KAFKA_BOOTSTRAP_SERVERS")
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the variable `{name}` is not UTF-8")]
+struct NotText {
+    name: String,
+}
+
 fn wrong_configuration(error: ConfigError) -> CommandError {
     let hint = error.hint();
     CommandError {
@@ -38,17 +49,30 @@ pub(crate) struct Context {
 
 impl Context {
     /// The outside as `connection` and the process give it.
-    pub(crate) fn new(ui: Ui, stop: Stop, connection: ConnectionArgs) -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self {
+    pub(crate) fn new(
+        ui: Ui,
+        stop: Stop,
+        connection: ConnectionArgs,
+    ) -> Result<Self, CommandError> {
+        let mut environment = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => {
+                    environment.insert(name, value);
+                }
+                (Ok(name), Err(_)) if is_ours(&name) => {
+                    return Err(CommandError::usage(NotText { name }));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
             ui,
             clock: Clock::system(),
             stop,
-            environment: std::env::vars_os().filter_map(text).collect(),
+            environment,
             connection,
-        }
+        })
     }
 
     /// The connection settings and where each comes from.

@@ -3,6 +3,7 @@
 //! `commands` renders and nothing else does; `kafka` speaks to Kafka and nothing else
 //! does; `record`, `pipeline`, `source` and `sink` know neither.
 
+pub mod approval;
 mod cli;
 mod clock;
 mod commands;
@@ -13,6 +14,7 @@ pub mod exit;
 pub mod generate;
 mod identity;
 pub mod kafka;
+pub mod pattern;
 pub mod pipeline;
 pub mod record;
 pub mod registry;
@@ -44,13 +46,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(error.status);
         }
         Err(error) => {
-            // Help and version are data, and go to stdout; a closed one is nobody's trouble.
-            let _ = error.print();
-            return Outcome::Exit(if error.use_stderr() {
-                Status::Usage
-            } else {
-                Status::Done
-            });
+            let printed = error.print();
+            if error.use_stderr() {
+                return Outcome::Exit(Status::Usage);
+            }
+            // Help and version are data, and go to stdout.
+            return match sink::output::tolerate_closed(printed) {
+                Ok(()) => Outcome::DONE,
+                Err(error) => {
+                    Ui::new(false, ui::Color::Auto).error(&error);
+                    Outcome::Exit(error.status)
+                }
+            };
         }
     };
     let ui = Ui::new(cli.quiet, cli.color);
@@ -62,7 +69,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(Status::Failed);
         }
     };
-    let mut context = Context::new(ui, stop, cli.connection);
+    let mut context = match Context::new(ui, stop, cli.connection) {
+        Ok(context) => context,
+        Err(error) => {
+            ui.error(&error);
+            return Outcome::Exit(error.status);
+        }
+    };
     match dispatch(cli.command, &mut context) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -80,6 +93,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Subscription(args) => commands::subscription::run(&args, context),
         Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),

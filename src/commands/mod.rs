@@ -6,5 +6,6 @@ pub(crate) mod generate;
 pub(crate) mod help;
 pub(crate) mod registry;
 pub(crate) mod send;
+pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod topic;

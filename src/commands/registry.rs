@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::registry::{Actor, Registry};
+use crate::registry::{Actor, Error, Registry};
 
 /// Where the registry is.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct RegistryArgs {
-    /// The registry [default: $`XDG_DATA_HOME`/kpipe/registry.db] [env: `KPIPE_REGISTRY`]
+    /// The registry [default: `$XDG_DATA_HOME/kpipe/registry.db`] [env: `KPIPE_REGISTRY`]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Registry")]
     registry: Option<PathBuf>,
 }
@@ -23,6 +23,20 @@ impl RegistryArgs {
     /// Opens the registry, which has to be there.
     pub(crate) fn open_existing(&self, context: &Context) -> Result<Registry, CommandError> {
         settled(Registry::open_existing(&self.path(context)?)?, context)
+    }
+
+    /// Opens the registry, if it is there and has a place to be.
+    pub(crate) fn open_if_there(
+        &self,
+        context: &Context,
+    ) -> Result<Option<Registry>, CommandError> {
+        let Ok(path) = self.path(context) else {
+            return Ok(None);
+        };
+        match Registry::open_existing(&path) {
+            Err(Error::Absent { .. }) => Ok(None),
+            opened => settled(opened?, context).map(Some),
+        }
     }
 
     /// The XDG Base Directory Specification wants a relative `XDG_DATA_HOME` ignored.

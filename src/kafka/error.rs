@@ -47,6 +47,8 @@ pub enum Error {
         /// One that does, and was most likely meant.
         nearest: Option<String>,
     },
+    #[error("topic `{0}` exists already")]
+    TopicExists(String),
     #[error("no topic matches `{0}`")]
     NoMatchingTopic(String),
     #[error("`{0}` is not a topic name")]
@@ -87,6 +89,16 @@ pub struct Cause {
     /// librdkafka's error code.
     pub code: Code,
     text: String,
+}
+
+impl Cause {
+    /// A broker's answer, in its own words.
+    pub(super) fn new(code: Code, words: &str) -> Self {
+        Self {
+            code,
+            text: plain(words),
+        }
+    }
 }
 
 impl From<&Trouble> for Cause {
@@ -153,6 +165,11 @@ impl Error {
         }
     }
 
+    /// Whether a policy of the cluster's is against it (KIP-108).
+    pub fn is_policy_violation(&self) -> bool {
+        matches!(self, Self::Other { cause, .. } if cause.code == Code::PolicyViolation)
+    }
+
     /// Says why no broker could be used, by the last trouble on its connections.
     pub(super) fn connection(brokers: &str, within: Duration, trouble: Option<&Trouble>) -> Self {
         let brokers = brokers.to_owned();
@@ -198,6 +215,7 @@ impl Error {
             | Self::MixedGroup(_)
             | Self::NotOnBuiltInBroker(_) => Status::Usage,
             Self::UnknownTopic { .. }
+            | Self::TopicExists(_)
             | Self::NoMatchingTopic(_)
             | Self::TopicDeleted(_)
             | Self::Interrupted => Status::Failed,
@@ -234,6 +252,12 @@ impl Error {
                  says where each comes from"
                     .into()
             }
+            Self::Encryption { cause, .. } if cause.text.contains("SASL listener") => {
+                "set `sasl.mechanisms`, `sasl.username` and `sasl.password` and \
+                 `security.protocol=sasl_ssl` (or `sasl_plaintext`) in a profile or a file for `-F`; \
+                 see `kpipe help connection`"
+                    .into()
+            }
             Self::Encryption { cause, .. } if cause.text.contains("SSL listener") => {
                 "add `-X security.protocol=ssl`, or `sasl_ssl` with credentials".into()
             }
@@ -252,9 +276,10 @@ impl Error {
                 ..
             } => format!("did you mean `{nearest}`?"),
             Self::UnknownTopic { topic, .. } => format!(
-                "kpipe never makes topics by itself; with Kafka's own tool it is \
-                 `kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {topic}`"
+                "kpipe never makes topics by itself: `kpipe topic create {topic}`, or where \
+                 topics need approval `kpipe topic request {topic} --by YOU`"
             ),
+            Self::TopicExists(topic) => format!("`kpipe topic describe {topic}` shows it"),
             Self::NoMatchingTopic(_) => "`^` begins a regular expression; leave `$` out to find longer names".into(),
             Self::InvalidTopic(_) => {
                 "letters, digits, `.`, `_` and `-`, 249 at most; a pattern begins with `^`".into()

@@ -3,6 +3,7 @@
 //! librdkafka does the protocol; `ffi` is the one place with unsafe code. What leaves
 //! this module are records borrowed from [`Messages`], and errors that say what to do.
 
+mod admin;
 mod broker;
 mod client;
 mod consume;
@@ -19,6 +20,7 @@ mod reader;
 use std::fmt;
 use std::time::Duration;
 
+pub use admin::{Admin, Each, NewTopic, Partition, Setting, Topic, TopicConfig, Watermarks};
 pub use broker::Broker;
 pub use client::{COMMON, CONNECT_TIMEOUT, Cluster};
 pub use consume::DEFAULTS as CONSUMER_DEFAULTS;
@@ -26,7 +28,7 @@ pub use context::TokenSource;
 pub use error::{Cause, Error};
 pub(crate) use ffi::leave;
 pub use ffi::{Message, Messages};
-pub use member::{Commits, Member, Membership};
+pub use member::{Commits, Member, Membership, Subscriber};
 pub use plan::Topics;
 pub use producer::{
     Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,

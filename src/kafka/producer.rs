@@ -225,21 +225,8 @@ impl Producer {
             metadata = client.topic(topic)?;
         }
         let chosen = self.cluster.properties.contains_key("message.max.bytes");
-        // A request that the built-in broker lacks would take its whole time.
-        let answers = client.is_built_in_broker() == Some(false);
-        if ask_limit && !chosen && answers {
-            let limit = ffi::topic_setting(
-                &client.native,
-                &[topic],
-                "max.message.bytes",
-                Duration::from_secs(1),
-            )
-            .into_iter()
-            .find_map(|(_, limit)| limit.parse::<usize>().ok())
-            // librdkafka takes no other values.
-            .map_or(DEFAULT_TOPIC_LIMIT, |limit| {
-                limit.clamp(1000, 1_000_000_000)
-            });
+        if ask_limit && !chosen {
+            let limit = topic_limit(&client, topic);
             let in_transaction = self.settings.transactional_id.is_some();
             if limit != DEFAULT_TOPIC_LIMIT && in_transaction && first {
                 // A transaction belongs to one client, so its first topic decides.
@@ -422,4 +409,25 @@ impl Producer {
             .unwrap_or(Err(KafkaError::Canceled))
             .map_err(|error| Error::other(what, error))
     }
+}
+
+/// How large a batch `topic` takes, in bytes.
+fn topic_limit(client: &Client, topic: &str) -> usize {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    // A request that the built-in broker lacks would take its whole time.
+    if client.is_built_in_broker() != Some(false) {
+        return DEFAULT_TOPIC_LIMIT;
+    }
+    let asked = [(topic, vec!["max.message.bytes"])];
+    let answer = ffi::admin::describe_configs(&client.native, &asked, TIMEOUT)
+        .ok()
+        .and_then(|request| request.answer(TIMEOUT));
+    let entries = answer.iter().flat_map(ffi::admin::Answer::configs);
+    entries
+        .flat_map(|(_, entries)| entries)
+        .find_map(|entry| entry.value?.parse::<usize>().ok())
+        // librdkafka takes no other values.
+        .map_or(DEFAULT_TOPIC_LIMIT, |limit| {
+            limit.clamp(1000, 1_000_000_000)
+        })
 }

@@ -39,13 +39,13 @@ pub enum Error {
     /// Another process has been writing all the time.
     #[error("{} is locked by another process", path.display())]
     Locked { path: PathBuf },
-    /// The disk, a quota or the limit of the process is reached.
+    /// The disk is full.
     #[error("no space left for {}", path.display())]
     Full {
         path: PathBuf,
         source: rusqlite::Error,
     },
-    /// The file, its folder or the whole disk cannot be written.
+    /// The file, its folder or the whole disk cannot be written, or not so much of it.
     #[error("cannot write {}", path.display())]
     ReadOnly {
         path: PathBuf,
@@ -174,10 +174,16 @@ impl Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
             Some(ErrorCode::DiskFull) => Self::Full { path, source },
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source },
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                Self::ReadOnly { path, source }
+            // What is not there or is not what was written, in a file that says it is a registry.
+            None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
+                Self::Damaged { path, source }
             }
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure,
+            ) => Self::ReadOnly { path, source },
             _ => Self::Sqlite { path, source },
         }
     }
@@ -255,6 +261,9 @@ impl Error {
             }
             Self::Another { name, .. } => {
                 format!("kpipe topic list '^{name}$' --state PENDING")
+            }
+            Self::Broken { .. } if self.status() == Status::Usage => {
+                "for example `shop.orders`, `shop-orders` or `shop_orders`".to_owned()
             }
             Self::Broken { .. } => {
                 "the rules are in the profile's policy; `kpipe config show` names the profile".to_owned()

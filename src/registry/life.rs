@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::event::{Actor, Entry, Stamp};
 use super::policy::{FourEyes, Policy, Rules};
-use super::request::{self, Observation, ReasonCode, Request, Spec, State, Wish, stored};
+use super::request::{self, COLUMNS, Observation, ReasonCode, Request, Spec, State, Wish, stored};
 use super::{Error, Fault, Registry};
 
 /// What [`Registry::request`] is given.
@@ -367,7 +367,7 @@ impl Registry {
         }
         self.transaction(|transaction| {
             let due: Vec<Request> = transaction
-                .prepare(&format!("SELECT * FROM request WHERE {DUE}"))?
+                .prepare(&format!("SELECT {COLUMNS} FROM request WHERE {DUE}"))?
                 .query_map([&at_text], Request::from_row)?
                 .collect::<rusqlite::Result<_>>()?;
             for request in due {

@@ -3,15 +3,17 @@
 //! A field that nobody knows is an error, because a typing mistake must not drop half of a wish.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
 use super::request::Wish;
 
 /// What only the registry and Kafka say of a topic; a line may have it, and it asks for nothing.
-const READ_ONLY: [&str; 19] = [
+const READ_ONLY: [&str; 20] = [
     "id",
     "state",
+    "in_kafka",
     "requested_at",
     "expires_at",
     "decided_at",
@@ -44,9 +46,9 @@ const WISHED: [&str; 7] = [
 /// Why a line is no request.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
-    /// Not JSON; the parser's words end in the place.
-    #[error(transparent)]
-    Syntax(#[from] serde_json::Error),
+    /// Not JSON.
+    #[error("{}", WithoutPlace(.0))]
+    Syntax(serde_json::Error),
     #[error("expected an object with `name`")]
     NotAnObject,
     #[error("no `name`")]
@@ -68,6 +70,19 @@ impl LineError {
             Self::Syntax(error) => Some(error.column().max(1)),
             _ => None,
         }
+    }
+}
+
+/// `serde_json` ends its messages in ` at line 1 column 32`, and the line is always the first.
+struct WithoutPlace<'a>(&'a serde_json::Error);
+
+impl fmt::Display for WithoutPlace<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let words = text
+            .rsplit_once(" at line ")
+            .map_or(&*text, |(words, _)| words);
+        formatter.write_str(words)
     }
 }
 
@@ -118,7 +133,7 @@ pub fn wish(line: &[u8]) -> Result<Wish, LineError> {
 }
 
 fn object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
-    match serde_json::from_slice(line)? {
+    match serde_json::from_slice(line).map_err(LineError::Syntax)? {
         Value::Object(fields) => Ok(fields),
         _ => Err(LineError::NotAnObject),
     }

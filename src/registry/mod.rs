@@ -8,6 +8,7 @@
 mod error;
 mod event;
 mod file;
+mod gate;
 mod life;
 pub mod line;
 mod meta;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp};
+pub use gate::{Gate, NotApproved};
 pub use life::{Asked, Import, Imported, Meant, Requested};
 pub use line::{LineError, NamedLine};
 pub use meta::Statistics;

@@ -1,6 +1,7 @@
 //! What reaches the user: status lines, warnings, errors on stderr.
 
 mod indent;
+mod labelled;
 pub mod pretty;
 pub mod rows;
 pub mod sanitize;

@@ -1,6 +1,6 @@
 //! Rows as a table for people or as JSON Lines for programs, from one value.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub fn write(
     write_columns(rows, &[], output, is_terminal, out)
 }
 
-/// Writes `rows`; a table has these columns alone, unless none are named.
+/// Writes `rows`; a table has these columns alone, in their order, unless none are named.
 pub fn write_columns(
     rows: &[impl Serialize],
     columns: &[&str],
@@ -36,12 +36,14 @@ pub fn write_columns(
     is_terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    // A row is written in many small pieces.
+    let mut out = BufWriter::new(out);
     if output == Output::Json || (output == Output::Auto && !is_terminal) {
         for row in rows {
-            serde_json::to_writer(&mut *out, row)?;
+            serde_json::to_writer(&mut out, row)?;
             out.write_all(b"\n")?;
         }
-        return Ok(());
+        return out.flush();
     }
     let mut table = Table::new();
     table
@@ -52,7 +54,8 @@ pub fn write_columns(
             continue;
         };
         if !columns.is_empty() {
-            fields.retain(|name, _| columns.contains(&name.as_str()));
+            let named = |name: &&str| Some(((*name).to_owned(), fields.remove(*name)?));
+            fields = columns.iter().filter_map(named).collect();
         }
         if index == 0 {
             table.set_header(
@@ -70,5 +73,5 @@ pub fn write_columns(
     for line in table.lines() {
         writeln!(out, "{}", line.trim())?;
     }
-    Ok(())
+    out.flush()
 }

@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod approved;
 mod broker;
 mod config;
 mod examples;
@@ -21,9 +22,15 @@ mod round_trip;
 mod send;
 mod send_accounts;
 mod send_input;
+mod subscription;
 mod support;
 mod tail;
 mod tail_group;
 mod terminal;
+mod topic;
+mod topic_file;
+mod topic_policy;
+mod topic_races;
+mod topic_reconcile;
 mod unreachable;
 mod usage;

@@ -55,15 +55,15 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
 
     let begin = Instant::now();
     let written = write(events.as_mut(), &mut pen, &stretch, begin).and_then(|()| pen.finish());
-    let is_written = written.is_ok();
-    tolerate_closed(written)?;
-
     let tally = pen.recorder.tally();
+    // Also when not all of it could be written: what is missing then is to be found.
     if let Some(path) = &args.manifest {
         let hash = pen.recorder.hash();
         let manifest = Manifest::new(&run, &name, number, stretch.start, asked, tally, hash);
         files::write(path, &manifest)?;
     }
+    let is_written = written.is_ok();
+    tolerate_closed(written)?;
     if let Some(path) = args.state.as_ref().filter(|_| is_written) {
         let ended = stretch.end.filter(|_| context.stop.signal().is_none());
         let end = ended.or(tally.last).unwrap_or(stretch.start);

@@ -35,7 +35,7 @@ pub(super) fn run(
     context: &Context,
 ) -> Result<Outcome, CommandError> {
     let four_eyes = context.governance()?.rules.four_eyes;
-    let topics = args.names.read()?;
+    let topics = args.names.read(context)?;
     let actor = args.by.actor(context)?;
     let mut registry = registry.open_existing(context)?;
     many::each(&topics, args.names.output, context, |topic| {

@@ -31,7 +31,7 @@ pub(super) fn run(
     registry: &RegistryArgs,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let topics = args.names.read()?;
+    let topics = args.names.read(context)?;
     let actor = args.by.actor(context)?;
     let mut registry = registry.open_existing(context)?;
     many::each(&topics, args.names.output, context, |topic| {

@@ -1,11 +1,13 @@
 //! Several requests in one run: from arguments or lines of stdin, each accounted for.
 
-use std::io::{Read, stdin};
+use std::io::Read;
+use std::path::Path;
 
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::registry::{Error, LineError, Meant, NamedLine, Request, line};
+use crate::source::lines::Input;
 use crate::ui::rows;
 
 /// Which topics.
@@ -29,11 +31,11 @@ pub(super) struct Item<T> {
 
 impl Names {
     /// Reads all of stdin, where it is asked for, before anything is done.
-    pub(super) fn read(&self) -> Result<Vec<Item<NamedLine>>, CommandError> {
+    pub(super) fn read(&self, context: &Context) -> Result<Vec<Item<NamedLine>>, CommandError> {
         let mut items = Vec::new();
         for name in &self.names {
             if name == "-" {
-                items.extend(lines(line::named)?);
+                items.extend(lines(line::named, context)?);
             } else {
                 let (name, id) = (name.clone(), None);
                 items.push(one(NamedLine { name, id }));
@@ -51,12 +53,15 @@ pub(super) fn one<T>(value: T) -> Item<T> {
 /// The lines of stdin; one that cannot be read ends the run before anything was done.
 pub(super) fn lines<T>(
     read: fn(&[u8]) -> Result<T, LineError>,
+    context: &Context,
 ) -> Result<Vec<Item<T>>, CommandError> {
     let mut input = Vec::new();
-    stdin()
-        .lock()
-        .read_to_end(&mut input)
-        .map_err(CommandError::failed)?;
+    let stdin = Input::open(Path::new("-")).and_then(|stdin| stdin.rereadable(&context.stop));
+    let copied = stdin.and_then(|mut stdin| stdin.rewind()?.read_to_end(&mut input));
+    copied.map_err(CommandError::failed)?;
+    if context.stop.is_asked() {
+        return Ok(Vec::new());
+    }
     let mut items = Vec::new();
     for (number, line) in (1..).zip(input.split(|byte| *byte == b'\n')) {
         if !line.trim_ascii().is_empty() {
@@ -108,6 +113,9 @@ pub(super) fn each<T>(
 ) -> Result<Outcome, CommandError> {
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     let mut ended = None;
+    if let Some(signal) = context.stop.signal() {
+        return Ok(Outcome::Signal(signal));
+    }
     for item in items {
         if let Some(signal) = context.stop.signal() {
             ended = Some(Ok(Outcome::Signal(signal)));

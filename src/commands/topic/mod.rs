@@ -1,13 +1,21 @@
 //! `kpipe topic`: topics by approval, and topics of the cluster.
 
+mod acting;
 mod approve;
 mod backup;
 mod cancel;
+mod create;
 mod deactivate;
+mod delete;
+mod describe;
+mod described;
 mod history;
+mod import;
 mod key;
 mod list;
 mod many;
+mod plan;
+mod reconcile;
 mod reject;
 mod request;
 mod stats;
@@ -40,11 +48,17 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::Args),
+    Describe(describe::Args),
+    Create(create::Args),
+    Delete(delete::Args),
     Request(request::Args),
     Approve(approve::Args),
     Reject(reject::Args),
     Cancel(cancel::Args),
+    Plan(plan::Args),
+    Reconcile(reconcile::Args),
     Deactivate(deactivate::Args),
+    Import(import::Args),
     History(history::Args),
     Stats(stats::Args),
     Key(key::Args),
@@ -55,10 +69,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let registry = &args.registry;
     match &args.command {
         Command::List(args) => list::run(args, registry, context),
+        Command::Describe(args) => describe::run(args, registry, context),
+        Command::Create(args) => create::run(args, context),
+        Command::Delete(args) => delete::run(args, registry, context),
         Command::Request(args) => request::run(args, registry, context),
         Command::Approve(args) => approve::run(args, registry, context),
         Command::Reject(args) => reject::run(args, registry, context),
         Command::Cancel(args) => cancel::run(args, registry, context),
+        Command::Plan(args) => plan::run(args, registry, context),
+        Command::Reconcile(args) => reconcile::run(args, registry, context),
+        Command::Import(args) => import::run(args, registry, context),
         Command::Deactivate(args) => deactivate::run(args, registry, context),
         Command::History(args) => history::run(args, registry, context),
         Command::Stats(args) => stats::run(args, registry, context),

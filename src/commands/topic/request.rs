@@ -35,9 +35,6 @@ pub(super) struct Args {
     #[command(flatten)]
     by: ByArgs,
 
-    #[command(flatten)]
-    topic: Topic,
-
     /// Who has approved it: a decision made elsewhere
     #[arg(long, value_name = "WHO")]
     approved_by: Option<String>,
@@ -49,6 +46,9 @@ pub(super) struct Args {
     /// How to print the request
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: rows::Output,
+
+    #[command(flatten)]
+    topic: Topic,
 }
 
 #[derive(clap::Args, Debug)]
@@ -92,7 +92,7 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let rules = context.governance()?.rules;
     let actor = args.by.actor(context)?;
-    let mut wishes = args.wishes()?;
+    let mut wishes = args.wishes(context)?;
     for wish in &mut wishes {
         if wish.value.created_by.is_empty() {
             wish.value.created_by.clone_from(&actor.name);
@@ -126,11 +126,11 @@ pub(super) fn run(
 }
 
 impl Args {
-    fn wishes(&self) -> Result<Vec<many::Item<Wish>>, CommandError> {
+    fn wishes(&self, context: &Context) -> Result<Vec<many::Item<Wish>>, CommandError> {
         let topic = &self.topic;
         if self.name == "-" {
             if topic.says_nothing() {
-                return many::lines(line::wish);
+                return many::lines(line::wish, context);
             }
             return Err(
                 CommandError::usage("each line says itself what its topic shall be")
@@ -150,7 +150,7 @@ impl Args {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), NotASetting> {
+pub(super) fn setting(text: &str) -> Result<(String, String), NotASetting> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(NotASetting),
@@ -159,4 +159,4 @@ fn setting(text: &str) -> Result<(String, String), NotASetting> {
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected KEY=VALUE")]
-struct NotASetting;
+pub(super) struct NotASetting;

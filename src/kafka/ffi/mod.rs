@@ -1,10 +1,12 @@
-//! The only unsafe code: librdkafka's queues, messages and produce call.
+//! The only unsafe code: librdkafka's queues, messages and produce call, and its admin requests.
 //!
 //! The crate's own poll loops return one record at a time, name no topic when a
 //! partition ends, and (for producers) always wait their whole timeout. Here are
 //! safe wrappers for what lies under them. Every pointer is owned by exactly one
 //! type and freed when that is dropped; what is borrowed carries a lifetime.
 #![allow(unsafe_code)]
+
+pub(super) mod admin;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -199,6 +201,12 @@ pub(super) fn group(client: &Client<Context>) -> Group {
 pub(super) fn subscribe(client: &Client<Context>, topics: &TopicPartitionList) -> KafkaResult<()> {
     // SAFETY: both live for the call.
     unsafe { resolve(rd::rd_kafka_subscribe(client.native_ptr(), topics.ptr())) }
+}
+
+/// Stays without topics: gives up every partition and leaves the group until the next [`subscribe`].
+pub(super) fn unsubscribe(client: &Client<Context>) -> KafkaResult<()> {
+    // SAFETY: the client lives for the call.
+    unsafe { resolve(rd::rd_kafka_unsubscribe(client.native_ptr())) }
 }
 
 /// Leaves the group; serves the last revocation on this thread.
@@ -804,74 +812,6 @@ pub(super) fn answer_token(client: &Client<Context>, token: Result<(&str, i64, &
     if refused {
         // SAFETY: librdkafka NUL-terminates what it writes.
         failure(&unsafe { text(why.as_ptr()) });
-    }
-}
-
-/// Asks for one setting of each of `topics` on the client's own connections.
-///
-/// Returns the topics that answered, with their values. Must not be sent to the
-/// built-in broker, which lacks the request and would take the whole `timeout`.
-pub(super) fn topic_setting(
-    client: &Client<Context>,
-    topics: &[&str],
-    setting: &str,
-    timeout: Duration,
-) -> Vec<(String, String)> {
-    let names: Vec<CString> = topics
-        .iter()
-        .filter_map(|topic| CString::new(*topic).ok())
-        .collect();
-    let queue = Queue::new(client);
-    // SAFETY: resources and options live until the request is queued and are freed
-    // here; the result belongs to its event, whose texts are copied before it goes.
-    unsafe {
-        let mut resources: Vec<_> = names
-            .iter()
-            .map(|name| {
-                rd::rd_kafka_ConfigResource_new(
-                    rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
-                    name.as_ptr(),
-                )
-            })
-            .collect();
-        let options = rd::rd_kafka_AdminOptions_new(
-            client.native_ptr(),
-            rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
-        );
-        rd::rd_kafka_AdminOptions_set_request_timeout(options, millis(timeout), ptr::null_mut(), 0);
-        rd::rd_kafka_DescribeConfigs(
-            client.native_ptr(),
-            resources.as_mut_ptr(),
-            resources.len(),
-            options,
-            queue.0.as_ptr(),
-        );
-        rd::rd_kafka_AdminOptions_destroy(options);
-        rd::rd_kafka_ConfigResource_destroy_array(resources.as_mut_ptr(), resources.len());
-
-        let Some(event) = queue.event(timeout) else {
-            return Vec::new();
-        };
-        let result = rd::rd_kafka_event_DescribeConfigs_result(event.0.as_ptr());
-        if result.is_null() {
-            return Vec::new();
-        }
-        let mut length = 0;
-        let resources = rd::rd_kafka_DescribeConfigs_result_resources(result, &raw mut length);
-        let mut answers = Vec::new();
-        for &resource in elements(resources, length) {
-            let mut length = 0;
-            let entries = rd::rd_kafka_ConfigResource_configs(resource, &raw mut length);
-            for &entry in elements(entries, length) {
-                if text(rd::rd_kafka_ConfigEntry_name(entry)) == setting {
-                    answers.push((
-                        text(rd::rd_kafka_ConfigResource_name(resource)).into_owned(),
-                        text(rd::rd_kafka_ConfigEntry_value(entry)).into_owned(),
-                    ));
-                }
-            }
-        }
-        answers
     }
 }
 
