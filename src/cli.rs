@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, generate, help, send, subscription, tail, topic};
+use crate::commands::{broker, config, generate, group, help, send, subscription, tail, topic};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -90,6 +90,7 @@ pub(crate) enum Command {
     Topic(topic::Args),
     Subscription(subscription::Args),
     Broker(broker::Args),
+    Group(group::Args),
     Config(config::Args),
     Help(help::Args),
     /// Other tools' words for `send` and `tail`

@@ -20,6 +20,7 @@ pub mod record;
 pub mod registry;
 pub mod sink;
 pub mod source;
+pub mod stats;
 pub mod stop;
 mod suggest;
 pub mod time;
@@ -97,6 +98,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
+        Command::Group(args) => commands::group::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
         Command::Renamed(_) => Err(renamed("no such command")),

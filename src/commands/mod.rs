@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod config;
 pub(crate) mod generate;
+pub(crate) mod group;
 pub(crate) mod help;
 pub(crate) mod registry;
 pub(crate) mod send;

@@ -10,8 +10,11 @@ mod consume;
 mod context;
 mod error;
 mod ffi;
+mod group_target;
+mod groups;
 mod member;
 pub mod offset_spec;
+mod peek;
 mod plan;
 mod producer;
 mod progress;
@@ -28,7 +31,12 @@ pub use context::TokenSource;
 pub use error::{Cause, Error};
 pub(crate) use ffi::leave;
 pub use ffi::{Message, Messages};
+pub use group_target::{Bounds as OffsetBounds, Target, TargetError};
+pub use groups::{
+    Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
+};
 pub use member::{Commits, Member, Membership, Subscriber};
+pub use peek::Peek;
 pub use plan::Topics;
 pub use producer::{
     Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,

@@ -61,7 +61,7 @@ impl NotApproved {
                 topic,
                 state,
                 // The reason for a decline is what was said with the decision.
-                why: request.ended_comment.or_else(|| match request.reason_code {
+                why: request.ended_comment.or(match request.reason_code {
                     Some(ReasonCode::Declined) => request.comment,
                     _ => None,
                 }),

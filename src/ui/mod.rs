@@ -1,5 +1,6 @@
 //! What reaches the user: status lines, warnings, errors on stderr.
 
+mod confirm;
 mod indent;
 mod labelled;
 pub mod pretty;

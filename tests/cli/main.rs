@@ -16,6 +16,7 @@ mod generate;
 mod generate_active;
 mod generate_spec;
 mod generate_verify;
+mod group;
 mod help;
 mod layering;
 mod round_trip;

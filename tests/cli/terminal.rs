@@ -239,3 +239,18 @@ fn no_color_means_no_colour() {
             .env("NO_COLOR", "1")
     ));
 }
+
+#[test]
+fn what_has_no_way_back_is_asked_first_and_no_is_the_default() {
+    let place = Place::at("127.0.0.1:1");
+    let command = place.kpipe(&["group", "delete", "billing"]).into_command();
+    let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
+    let mut session = spawn_command(command, Some(deadline)).unwrap();
+    session
+        .exp_string("Delete group `billing` for ever? [y/N]")
+        .unwrap();
+    session.send_line("").unwrap();
+    session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 1)), "{status:?}");
+}

@@ -11,6 +11,7 @@
 mod following;
 mod generate;
 mod groups;
+mod groups_admin;
 mod limits;
 mod removed;
 mod round_trip;

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod admin;
+pub(super) mod groups;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -611,6 +612,12 @@ impl Topic {
         Err(KafkaError::Global(
             unsafe { rd::rd_kafka_last_error() }.into(),
         ))
+    }
+
+    /// Reads `partition`, which was started, no further, and drops what was not taken.
+    pub(super) fn stop(&self, partition: i32) {
+        // SAFETY: the topic lives. Of a partition that is not read there is nothing to stop.
+        unsafe { rd::rd_kafka_consume_stop(self.0.as_ptr(), partition) };
     }
 }
 

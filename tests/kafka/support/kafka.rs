@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -458,6 +458,39 @@ pub(crate) fn eager_member(group: &str, topic: &str) -> BaseConsumer {
         (consumer.assignment().unwrap().count() > 0).then_some(())
     });
     consumer
+}
+
+/// A member of `group` of the broker's own protocol (KIP-848), once it has its share.
+pub(crate) fn member_of_new_protocol(group: &str, topic: &str) -> BaseConsumer {
+    let consumer: BaseConsumer = client()
+        .set("group.id", group)
+        .set("group.protocol", "consumer")
+        .create()
+        .unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    eventually("the member has its share", || {
+        let _ = consumer.poll(Duration::from_millis(50));
+        (consumer.assignment().unwrap().count() > 0).then_some(())
+    });
+    consumer
+}
+
+/// Makes `group`, which has no members, go on at these offsets of a topic's partitions.
+pub(crate) fn commit(group: &str, topic: &str, offsets: &[(i32, i64)]) {
+    let consumer: BaseConsumer = client().set("group.id", group).create().unwrap();
+    commit_as(&consumer, topic, offsets);
+}
+
+/// The same as a member.
+pub(crate) fn commit_as(consumer: &BaseConsumer, topic: &str, offsets: &[(i32, i64)]) {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
+            .unwrap();
+    }
+    eventually("the group's coordinator takes the offsets", || {
+        consumer.commit(&list, CommitMode::Sync).ok()
+    });
 }
 
 /// Breaks and mends a node of the cluster.
