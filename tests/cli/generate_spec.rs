@@ -50,7 +50,10 @@ fn a_mistake_in_a_spec_is_told_with_its_place_and_what_was_meant() {
         "[fields]\nweight = { is = \"gama\", shape = 2, mean = 3 }\n",
     );
     place.write("broken.toml", "[fields]\nweight = {\u{1b}[2J\n");
-    place.write("escape.toml", "[fields]\nweight = { is = \"\\u001b[2J\" }\n");
+    place.write(
+        "escape.toml",
+        "[fields]\nweight = { is = \"\\u001b[2J\" }\n",
+    );
     let mistakes: [(&str, &[&str]); 4] = [
         ("escape.toml", &["`fields.weight`: no generator"]),
         (
@@ -89,6 +92,16 @@ fn a_spec_excludes_a_kind() {
     both.run().ends(2).says(&["--spec"]);
     let neither = place.kpipe(&["generate", "describe"]);
     neither.run().ends(2).says(&["required"]);
+}
+
+#[test]
+fn a_field_that_a_spec_has_not_is_told_with_how_to_see_them() {
+    let place = place();
+    let spec = place.path("parcel.toml");
+    let arguments = ["generate", "--null", "wieght=1%", "--spec"];
+    let ended = place.kpipe(&arguments).arguments(&[spec.to_str().unwrap()]);
+    let hint = format!("`kpipe generate describe --spec {}`", spec.display());
+    ended.run().ends(2).says(&["`wieght`", &hint]);
 }
 
 #[test]
