@@ -14,6 +14,7 @@ mod config;
 mod examples;
 mod generate;
 mod generate_active;
+mod generate_spec;
 mod generate_verify;
 mod group;
 mod help;

@@ -23,7 +23,11 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
     let (name, schema) = (kind.name().to_owned(), kind.schema());
     let asked = args.faults.faults();
     let nulls = generate::pointers(&asked.null, &schema).map_err(|error| {
-        let hint = format!("`kpipe generate describe {name}` shows the fields");
+        let kind = args
+            .spec
+            .as_ref()
+            .map_or_else(|| name.clone(), |spec| format!("--spec {}", spec.display()));
+        let hint = format!("`kpipe generate describe {kind}` shows the fields");
         CommandError::usage(error).hint(hint)
     })?;
     let _lock = args.lock.as_deref().map(files::lock).transpose()?;
