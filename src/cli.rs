@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, group, help, send, tail, topic};
+use crate::commands::{broker, config, group, help, send, stats, tail, topic};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Broker(broker::Args),
     Topic(topic::Args),
     Group(group::Args),
+    Stats(stats::Args),
     Config(config::Args),
     Help(help::Args),
     /// Other tools' words for `send` and `tail`

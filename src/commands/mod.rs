@@ -5,5 +5,6 @@ pub(crate) mod config;
 pub(crate) mod group;
 pub(crate) mod help;
 pub(crate) mod send;
+pub(crate) mod stats;
 pub(crate) mod tail;
 pub(crate) mod topic;

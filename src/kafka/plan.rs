@@ -38,6 +38,11 @@ impl Topics {
         self.names.iter().map(String::as_str).chain(patterns)
     }
 
+    /// Whether a topic of this name is meant.
+    pub fn matches(&self, topic: &str) -> bool {
+        self.names(topic) || self.patterns.iter().any(|pattern| pattern.is_match(topic))
+    }
+
     /// Whether the user named this very topic.
     pub(super) fn names(&self, topic: &str) -> bool {
         self.names.iter().any(|name| name == topic)

@@ -18,6 +18,7 @@ mod round_trip;
 mod send;
 mod send_accounts;
 mod send_input;
+mod stats;
 mod support;
 mod tail;
 mod tail_group;
