@@ -15,6 +15,7 @@ mod limits;
 mod removed;
 mod round_trip;
 mod security;
+mod stats;
 mod support;
 mod times;
 mod traces;
