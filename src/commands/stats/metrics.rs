@@ -155,52 +155,62 @@ fn add_groups(page: &mut Page, state: &ClusterState) {
         "Amount of members in a consumer group",
         members.collect::<Vec<_>>(),
     );
-    let numbers: [(Head, Head, fn(&PartitionLag) -> Option<i64>); 2] = [
+    add_offsets(
+        page,
+        state,
         (
-            (
-                "kafka_consumergroup_current_offset",
-                "Current Offset of a ConsumerGroup at Topic/Partition",
-            ),
-            (
-                "kafka_consumergroup_current_offset_sum",
-                "Current Offset of a ConsumerGroup at Topic for all partitions",
-            ),
-            |one| one.committed,
+            "kafka_consumergroup_current_offset",
+            "Current Offset of a ConsumerGroup at Topic/Partition",
         ),
         (
-            (
-                "kafka_consumergroup_lag",
-                "Current Approximate Lag of a ConsumerGroup at Topic/Partition",
-            ),
-            (
-                "kafka_consumergroup_lag_sum",
-                "Current Approximate Lag of a ConsumerGroup at Topic for all partitions",
-            ),
-            PartitionLag::lag,
+            "kafka_consumergroup_current_offset_sum",
+            "Current Offset of a ConsumerGroup at Topic for all partitions",
         ),
-    ];
-    for (each, sum, number) in numbers {
-        let mut samples: Vec<(Labels, i64)> = Vec::new();
-        let mut sums: Vec<(Labels, i64)> = Vec::new();
-        for (name, group) in &state.groups {
-            let shown = group.partitions.iter();
-            let shown = shown.filter(|one| state.topics.contains_key(&one.topic));
-            for one in shown {
-                let Some(number) = number(one) else { continue };
-                let group = ("consumergroup", name.clone());
-                let mut labels = vec![group.clone()];
-                labels.extend(of_partition(&one.topic, one.partition));
-                samples.push((labels, number));
-                let of_topic = vec![group, ("topic", one.topic.clone())];
-                match sums.last_mut().filter(|(labels, _)| *labels == of_topic) {
-                    Some((_, sum)) => *sum += number,
-                    None => sums.push((of_topic, number)),
-                }
+        |one| one.committed,
+    );
+    add_offsets(
+        page,
+        state,
+        (
+            "kafka_consumergroup_lag",
+            "Current Approximate Lag of a ConsumerGroup at Topic/Partition",
+        ),
+        (
+            "kafka_consumergroup_lag_sum",
+            "Current Approximate Lag of a ConsumerGroup at Topic for all partitions",
+        ),
+        PartitionLag::lag,
+    );
+}
+
+/// Adds a number of each partition of each group, and its sum over each topic.
+fn add_offsets(
+    page: &mut Page,
+    state: &ClusterState,
+    each: Head,
+    sum: Head,
+    number: fn(&PartitionLag) -> Option<i64>,
+) {
+    let mut samples: Vec<(Labels, i64)> = Vec::new();
+    let mut sums: Vec<(Labels, i64)> = Vec::new();
+    for (name, group) in &state.groups {
+        let shown = group.partitions.iter();
+        let shown = shown.filter(|one| state.topics.contains_key(&one.topic));
+        for one in shown {
+            let Some(number) = number(one) else { continue };
+            let group = ("consumergroup", name.clone());
+            let mut labels = vec![group.clone()];
+            labels.extend(of_partition(&one.topic, one.partition));
+            samples.push((labels, number));
+            let of_topic = vec![group, ("topic", one.topic.clone())];
+            match sums.last_mut().filter(|(labels, _)| *labels == of_topic) {
+                Some((_, sum)) => *sum += number,
+                None => sums.push((of_topic, number)),
             }
         }
-        page.gauge(each.0, each.1, samples);
-        page.gauge(sum.0, sum.1, sums);
     }
+    page.gauge(each.0, each.1, samples);
+    page.gauge(sum.0, sum.1, sums);
 }
 
 fn of_partition(topic: &str, partition: i32) -> Labels {
