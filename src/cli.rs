@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, group, help, send, stats, tail, topic};
+use crate::commands::{
+    broker, config, generate, group, help, send, stats, subscription, tail, topic,
+};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -86,8 +88,10 @@ pub(crate) struct ConnectionArgs {
 pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
-    Broker(broker::Args),
+    Generate(Box<generate::Args>),
     Topic(topic::Args),
+    Subscription(subscription::Args),
+    Broker(broker::Args),
     Group(group::Args),
     Stats(stats::Args),
     Config(config::Args),

@@ -4,13 +4,38 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rand::TryRng;
+use rand::rngs::SysRng;
+use uuid::Uuid;
+
 use crate::cli::ConnectionArgs;
 use crate::clock::Clock;
-use crate::config::{self, Connection};
+use crate::config::{self, ConfigError, Connection, Governance};
 use crate::error::CommandError;
+use crate::identity;
 use crate::kafka::{Cluster, TokenSource};
+use crate::registry::Actor;
 use crate::stop::Stop;
 use crate::ui::Ui;
+
+/// Whether a variable of the environment is read here.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("KPIPE_") || matches!(name, "KAFKA_BROKERS" | "KAFKA_BOOTSTRAP_SERVERS")
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the variable `{name}` is not UTF-8")]
+struct NotText {
+    name: String,
+}
+
+fn wrong_configuration(error: ConfigError) -> CommandError {
+    let hint = error.hint();
+    CommandError {
+        hint,
+        ..CommandError::usage(error)
+    }
+}
 
 /// The outside of one run.
 pub(crate) struct Context {
@@ -24,40 +49,97 @@ pub(crate) struct Context {
 
 impl Context {
     /// The outside as `connection` and the process give it.
-    pub(crate) fn new(ui: Ui, stop: Stop, connection: ConnectionArgs) -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self {
+    pub(crate) fn new(
+        ui: Ui,
+        stop: Stop,
+        connection: ConnectionArgs,
+    ) -> Result<Self, CommandError> {
+        let mut environment = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => {
+                    environment.insert(name, value);
+                }
+                (Ok(name), Err(_)) if is_ours(&name) => {
+                    return Err(CommandError::usage(NotText { name }));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
             ui,
             clock: Clock::system(),
             stop,
-            environment: std::env::vars_os().filter_map(text).collect(),
+            environment,
             connection,
-        }
+        })
     }
 
     /// The connection settings and where each comes from.
     pub(crate) fn connection(&self) -> Result<Connection, CommandError> {
+        let connection = config::resolve(&self.inputs()).map_err(wrong_configuration)?;
+        for note in connection.notes() {
+            tracing::info!("{note}");
+        }
+        Ok(connection)
+    }
+
+    /// The rules that topics are under.
+    pub(crate) fn governance(&self) -> Result<Governance, CommandError> {
+        config::governance(&self.inputs()).map_err(wrong_configuration)
+    }
+
+    fn inputs(&self) -> config::Inputs<'_> {
         let arguments = &self.connection;
-        let connection = config::resolve(&config::Inputs {
+        config::Inputs {
             brokers: arguments.brokers.as_deref(),
             properties: &arguments.properties,
             file: arguments.properties_file.as_deref(),
             profile: arguments.profile.as_deref(),
             environment: &self.environment,
-        })
-        .map_err(|error| {
-            let hint = error.hint();
-            CommandError {
-                hint,
-                ..CommandError::usage(error)
-            }
-        })?;
-        for note in connection.notes() {
-            tracing::info!("{note}");
         }
-        Ok(connection)
+    }
+
+    /// A variable of the environment, where it is text and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.environment.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// Who acts: `by`, else `KPIPE_ACTOR`, else whom the operating system takes them for.
+    pub(crate) fn actor(&self, by: Option<&str>) -> Result<Actor, CommandError> {
+        let login = identity::login();
+        let name = by
+            .or_else(|| self.variable("KPIPE_ACTOR"))
+            .or(login.as_deref());
+        let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
+            return Err(CommandError::usage("nobody is named").hint("--by NAME, or KPIPE_ACTOR"));
+        };
+        Ok(Actor {
+            name: name.to_owned(),
+            login,
+            uid: identity::uid(),
+            host: identity::host(),
+        })
+    }
+
+    /// Random bytes that nobody can guess.
+    #[expect(
+        clippy::unused_self,
+        reason = "randomness belongs to whoever holds the outside"
+    )]
+    pub(crate) fn random<const COUNT: usize>(&self) -> Result<[u8; COUNT], CommandError> {
+        let mut bytes = [0; COUNT];
+        let filled = SysRng.try_fill_bytes(&mut bytes);
+        filled.map_err(CommandError::failed)?;
+        Ok(bytes)
+    }
+
+    /// A `UUIDv7`: it sorts by the time it was made.
+    pub(crate) fn new_id(&self) -> Result<Uuid, CommandError> {
+        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
+        let random = self.random()?;
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     /// The cluster to speak to.

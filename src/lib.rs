@@ -11,7 +11,10 @@ pub mod config;
 mod context;
 pub mod error;
 pub mod exit;
+pub mod generate;
+mod identity;
 pub mod kafka;
+pub mod pattern;
 pub mod pipeline;
 pub mod record;
 pub mod registry;
@@ -19,6 +22,7 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stop;
+mod suggest;
 pub mod time;
 pub mod ui;
 
@@ -43,13 +47,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(error.status);
         }
         Err(error) => {
-            // Help and version are data, and go to stdout; a closed one is nobody's trouble.
-            let _ = error.print();
-            return Outcome::Exit(if error.use_stderr() {
-                Status::Usage
-            } else {
-                Status::Done
-            });
+            let printed = error.print();
+            if error.use_stderr() {
+                return Outcome::Exit(Status::Usage);
+            }
+            // Help and version are data, and go to stdout.
+            return match sink::output::tolerate_closed(printed) {
+                Ok(()) => Outcome::DONE,
+                Err(error) => {
+                    Ui::new(false, ui::Color::Auto).error(&error);
+                    Outcome::Exit(error.status)
+                }
+            };
         }
     };
     let ui = Ui::new(cli.quiet, cli.color);
@@ -61,7 +70,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(Status::Failed);
         }
     };
-    let mut context = Context::new(ui, stop, cli.connection);
+    let mut context = match Context::new(ui, stop, cli.connection) {
+        Ok(context) => context,
+        Err(error) => {
+            ui.error(&error);
+            return Outcome::Exit(error.status);
+        }
+    };
     match dispatch(cli.command, &mut context) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -79,8 +94,10 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
-        Command::Broker(args) => commands::broker::run(&args, context),
+        Command::Subscription(args) => commands::subscription::run(&args, context),
+        Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
+        Command::Broker(args) => commands::broker::run(&args, context),
         Command::Group(args) => commands::group::run(&args, context),
         Command::Stats(args) => commands::stats::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),

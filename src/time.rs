@@ -106,6 +106,31 @@ pub fn parse_duration(text: &str) -> Result<Duration, TimeError> {
         .ok_or_else(|| TimeError::NotADuration { text: text.into() })
 }
 
+/// Returns how many times a second, of `100/s`, `90/m`, `1000/h` or a bare number.
+///
+/// # Errors
+/// [`RateError`], also for less than one in about eleven days.
+pub fn parse_rate(text: &str) -> Result<f64, RateError> {
+    let (number, seconds) = match text.rsplit_once('/') {
+        None => (text, 1.0),
+        Some((number, "s")) => (number, 1.0),
+        Some((number, "m")) => (number, 60.0),
+        Some((number, "h")) => (number, 3600.0),
+        Some(_) => return Err(RateError),
+    };
+    let rate = number.trim().parse::<f64>().map_err(|_| RateError)? / seconds;
+    if rate.is_finite() && rate > 1e-6 {
+        Ok(rate)
+    } else {
+        Err(RateError)
+    }
+}
+
+/// Says how a rate looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected records a second, minute or hour, such as `100/s`")]
+pub struct RateError;
+
 fn parse_span(text: &str) -> Option<SignedDuration> {
     // jiff also reads "10:30:00" as ten and a half hours; here it looks like a time of day.
     if text.contains(':') {

@@ -21,13 +21,13 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// That Kafka lacks the topic altogether: its records are lost.
-    pub(super) fn absent(asked: &Spec) -> Self {
+    /// That Kafka lacks the topic altogether; once it was there, its records are lost.
+    pub fn absent(asked: &Spec, was_there: bool) -> Self {
         Self {
             field: "topic".to_owned(),
             kafka: None,
             asked: Some(summary(asked)),
-            safe: false,
+            safe: !was_there,
         }
     }
 
@@ -45,7 +45,9 @@ impl fmt::Display for Difference {
                 write!(f, "{}: {kafka} in Kafka, {asked} asked for", self.field)
             }
             (None, Some(asked)) => write!(f, "{}: {asked} asked for, not in Kafka", self.field),
-            (Some(kafka), None) => write!(f, "{}: {kafka} in Kafka", self.field),
+            (Some(kafka), None) => {
+                write!(f, "{}: {kafka} in Kafka, the default asked for", self.field)
+            }
             (None, None) => f.write_str(&self.field),
         }
     }
@@ -85,7 +87,7 @@ pub(super) fn differences(asked: &Spec, found: &Found) -> Vec<Difference> {
         });
     }
     for (key, wanted) in found.config.iter().flat_map(|_| &asked.config) {
-        let has = found.config.as_ref().and_then(|config| config.get(key));
+        let has = found.value(key);
         if has.is_none_or(|has| !is_same(has, wanted)) {
             differences.push(Difference {
                 field: format!("config.{key}"),
@@ -96,6 +98,34 @@ pub(super) fn differences(asked: &Spec, found: &Found) -> Vec<Difference> {
         }
     }
     differences
+}
+
+/// The settings that `from` set and `asked` no longer does, where they are still the topic's own.
+pub(super) fn taken_back(from: &Spec, asked: &Spec, found: &Found) -> Vec<Difference> {
+    let gone = from
+        .config
+        .keys()
+        .filter(|key| !asked.config.contains_key(*key));
+    gone.filter(|key| found.is_own(key))
+        .map(|key| Difference {
+            field: format!("config.{key}"),
+            kafka: found.value(key).cloned(),
+            asked: None,
+            // What is inherited instead is not known here.
+            safe: !may_delete_records(key, None, ""),
+        })
+        .collect()
+}
+
+impl Found {
+    fn value(&self, key: &str) -> Option<&String> {
+        self.config.as_ref()?.get(key)?.value.as_ref()
+    }
+
+    fn is_own(&self, key: &str) -> bool {
+        let config = self.config.as_ref();
+        config.is_some_and(|config| config.get(key).is_some_and(|one| one.is_of_topic))
+    }
 }
 
 /// Whether the broker's value is the one asked for: it tells numbers and lists in its own

@@ -17,7 +17,7 @@ pub use reconcile::{Action, Pass, Told};
 pub use survey::{Survey, Surveyed, survey};
 
 use crate::error::CommandError;
-use crate::kafka;
+use crate::kafka::{self, TopicConfig};
 use crate::registry::{self, Spec};
 
 /// Which of the two sides would not.
@@ -43,18 +43,18 @@ impl From<Error> for CommandError {
 pub struct Found {
     pub partitions: i32,
     pub replication: i32,
-    /// The values of the settings that were asked for; `None` where settings cannot be
-    /// asked for at all, as on the built-in broker.
-    pub config: Option<BTreeMap<String, String>>,
+    /// The settings that were asked for; `None` where settings cannot be asked for at all, as
+    /// on the built-in broker.
+    pub config: Option<TopicConfig>,
 }
 
 /// What a request is to Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Purpose<'a> {
     /// APPROVED, and the name has no ACTIVE topic.
     New,
-    /// APPROVED, for a topic that is ACTIVE as something else.
-    Change,
+    /// APPROVED, for a topic that is ACTIVE as this.
+    Change(&'a Spec),
     /// ACTIVE.
     Kept,
 }
@@ -70,7 +70,8 @@ pub enum Verdict {
     Change {
         /// As many partitions as there are to be, if more than there are.
         partitions: Option<i32>,
-        config: BTreeMap<String, String>,
+        /// The settings to set, or with `None` to take back.
+        config: BTreeMap<String, Option<String>>,
         differences: Vec<Difference>,
     },
     /// It stands against the request, and is left as it is.
@@ -80,33 +81,36 @@ pub enum Verdict {
 }
 
 /// Decides what is to be done so that Kafka has what `asked` says.
-pub fn verdict(asked: &Spec, purpose: Purpose, found: Option<&Found>) -> Verdict {
+pub fn verdict(asked: &Spec, purpose: Purpose<'_>, found: Option<&Found>) -> Verdict {
     let Some(found) = found else {
-        let lacks = vec![Difference::absent(asked)];
+        let lacks = vec![Difference::absent(asked, true)];
         return match purpose {
             Purpose::New => Verdict::Create,
             // It was deleted behind our back; to make it again would hide that its records are lost.
-            Purpose::Change => Verdict::Conflict(lacks),
+            Purpose::Change(_) => Verdict::Conflict(lacks),
             Purpose::Kept => Verdict::Drift(lacks),
         };
     };
-    let differences = differences(asked, found);
+    let mut differences = differences(asked, found);
+    if let Purpose::Change(from) = purpose {
+        differences.extend(compare::taken_back(from, asked, found));
+    }
     if differences.is_empty() {
         return Verdict::Agrees;
     }
     match purpose {
         Purpose::New => Verdict::Conflict(differences),
         Purpose::Kept => Verdict::Drift(differences),
-        Purpose::Change
+        Purpose::Change(_)
             if asked.partitions < found.partitions || asked.replication != found.replication =>
         {
             Verdict::Conflict(differences)
         }
-        Purpose::Change => Verdict::Change {
+        Purpose::Change(_) => Verdict::Change {
             partitions: Some(asked.partitions).filter(|asked| *asked > found.partitions),
             config: differences
                 .iter()
-                .filter_map(|one| Some((one.setting()?.to_owned(), one.asked.clone()?)))
+                .filter_map(|one| Some((one.setting()?.to_owned(), one.asked.clone())))
                 .collect(),
             differences,
         },
@@ -116,6 +120,7 @@ pub fn verdict(asked: &Spec, purpose: Purpose, found: Option<&Found>) -> Verdict
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::Setting;
 
     fn config(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
         let settings = settings.iter();
@@ -137,10 +142,17 @@ mod tests {
     }
 
     fn found(partitions: i32, settings: &[(&str, &str)]) -> Found {
+        let setting = |(key, value): &(&str, &str)| {
+            let setting = Setting {
+                value: Some((*value).to_owned()),
+                is_of_topic: true,
+            };
+            ((*key).to_owned(), setting)
+        };
         Found {
             partitions,
             replication: 1,
-            config: Some(config(settings)),
+            config: Some(settings.iter().map(setting).collect()),
         }
     }
 
@@ -148,7 +160,7 @@ mod tests {
     fn what_kafka_lacks_is_created_only_when_it_is_new() {
         let asked = asked(3, &[]);
         assert_eq!(verdict(&asked, Purpose::New, None), Verdict::Create);
-        let Verdict::Conflict(lacks) = verdict(&asked, Purpose::Change, None) else {
+        let Verdict::Conflict(lacks) = verdict(&asked, Purpose::Change(&asked), None) else {
             panic!("a topic that was deleted is not made again in silence");
         };
         assert_eq!((lacks[0].field.as_str(), lacks[0].safe), ("topic", false));
@@ -159,7 +171,7 @@ mod tests {
     fn what_kafka_has_just_so_agrees() {
         let asked = asked(3, &[("retention.ms", "1000")]);
         let found = found(3, &[("retention.ms", "1000")]);
-        for purpose in [Purpose::New, Purpose::Change, Purpose::Kept] {
+        for purpose in [Purpose::New, Purpose::Change(&asked), Purpose::Kept] {
             assert_eq!(verdict(&asked, purpose, Some(&found)), Verdict::Agrees);
         }
     }
@@ -180,22 +192,46 @@ mod tests {
             partitions,
             config: set,
             differences,
-        } = verdict(&asked, Purpose::Change, Some(&found))
+        } = verdict(&asked, Purpose::Change(&asked), Some(&found))
         else {
             panic!("it can be applied");
         };
         assert_eq!(partitions, Some(5));
-        assert_eq!(set, config(&[("retention.ms", "1000")]));
+        let retention = Some("1000".to_owned());
+        assert_eq!(set, [("retention.ms".to_owned(), retention)].into());
         assert_eq!(differences.len(), 2);
     }
 
     #[test]
     fn a_change_that_kafka_cannot_make_is_a_conflict() {
-        let fewer = verdict(&asked(2, &[]), Purpose::Change, Some(&found(3, &[])));
+        let (from, found) = (asked(3, &[]), found(3, &[]));
+        let fewer = verdict(&asked(2, &[]), Purpose::Change(&from), Some(&found));
         assert!(matches!(fewer, Verdict::Conflict(_)));
         let mut replicated = asked(3, &[]);
         replicated.replication = 3;
-        let other = verdict(&replicated, Purpose::Change, Some(&found(3, &[])));
+        let other = verdict(&replicated, Purpose::Change(&from), Some(&found));
         assert!(matches!(other, Verdict::Conflict(_)));
+    }
+    #[test]
+    fn a_change_takes_back_what_it_no_longer_sets_and_nothing_else() {
+        let from = asked(3, &[("retention.ms", "1000"), ("segment.ms", "7")]);
+        let to = asked(3, &[("segment.ms", "7")]);
+        let mut found = found(
+            3,
+            &[("retention.ms", "1000"), ("segment.ms", "7"), ("x", "y")],
+        );
+        let Verdict::Change { config, .. } = verdict(&to, Purpose::Change(&from), Some(&found))
+        else {
+            panic!("it can be applied");
+        };
+        assert_eq!(config, [("retention.ms".to_owned(), None)].into());
+        let config = found.config.as_mut().unwrap();
+        config.get_mut("retention.ms").unwrap().is_of_topic = false;
+        let again = verdict(&to, Purpose::Change(&from), Some(&found));
+        assert_eq!(
+            again,
+            Verdict::Agrees,
+            "what is inherited is nobody's to take back"
+        );
     }
 }

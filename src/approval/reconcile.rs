@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
 use super::survey::{Surveyed, survey};
@@ -22,6 +22,8 @@ const BATCH: usize = 500;
 /// What a pass did about a topic, or had to say of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
+    #[serde(skip)]
+    pub request_id: String,
     pub name: String,
     pub action: Action,
     pub state: State,
@@ -105,11 +107,12 @@ impl Pass<'_> {
 
     fn look(&mut self) -> Result<Vec<Surveyed>, Error> {
         let survey = survey(self.registry, self.admin)?;
-        let stamp = stamp(self.actor, self.now);
-        self.registry.pin_cluster(&survey.cluster_id, stamp)?;
         if !survey.is_built_in_broker {
+            let stamp = stamp(self.actor, self.now);
+            self.registry.pin_cluster(&survey.cluster_id, stamp)?;
             return Ok(survey.topics);
         }
+        // It has a new id each time it is started, so one tour would spoil the registry.
         let mut topics = Vec::new();
         for topic in survey.topics {
             match topic.verdict {
@@ -231,9 +234,10 @@ impl Pass<'_> {
         let stamp = stamp(self.actor, self.now);
         let is_adopted = action == Action::Adopted;
         let activated = self.registry.activate(&request.id, is_adopted, stamp);
-        let name = request.spec.name.clone();
+        let (request_id, name) = (request.id.clone(), request.spec.name.clone());
         (self.tell)(match activated {
             Ok(active) => Told {
+                request_id,
                 name,
                 action,
                 state: active.state,
@@ -244,6 +248,7 @@ impl Pass<'_> {
             },
             // It was taken back since we looked, and Kafka has it now.
             Err(error @ registry::Error::InState { state, .. }) => Told {
+                request_id,
                 name,
                 action: Action::Failed,
                 state,
@@ -290,7 +295,10 @@ impl Pass<'_> {
         let why = Some((reason, in_one_line(error)));
         let failed = Observation {
             attempts,
-            next_attempt_at: (self.now)().checked_add(wait).ok(),
+            next_attempt_at: (self.now)()
+                .checked_add(wait)
+                .and_then(|next| next.round(Unit::Millisecond))
+                .ok(),
             ..self.observation(request, why)
         };
         self.observe(request, Action::Failed, failed)
@@ -329,6 +337,7 @@ impl Pass<'_> {
             }
         }
         (self.tell)(Told {
+            request_id: request.id.clone(),
             name: request.spec.name.clone(),
             action,
             state: request.state,

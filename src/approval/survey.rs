@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, Found, Purpose, Verdict, verdict};
-use crate::kafka::{Admin, Topic};
-use crate::registry::{self, Registry, Request, State};
+use crate::kafka::{Admin, Topic, TopicConfig};
+use crate::registry::{self, Registry, Request, Spec, State};
 
 /// An APPROVED or ACTIVE request and what is to be done about it.
 #[derive(Clone, Debug)]
@@ -41,27 +41,22 @@ pub fn survey(registry: &Registry, admin: &Admin) -> Result<Survey, Error> {
     let is_built_in_broker = admin.is_built_in_broker()?;
     let approved = registry.requests(Some(State::Approved))?;
     let active = registry.requests(Some(State::Active))?;
-    let names = |requests: &[Request]| -> BTreeSet<String> {
-        let specs = requests.iter().map(|request| request.spec.name.clone());
-        specs.collect()
-    };
-    let (to_be, are) = (names(&approved), names(&active));
-    let approved = approved.into_iter().map(|request| {
-        let is_change = are.contains(&request.spec.name);
-        let purpose = if is_change {
-            Purpose::Change
-        } else {
-            Purpose::New
-        };
-        (request, purpose)
-    });
-    let kept = active
+    let to_be: BTreeSet<String> = approved.iter().map(name).collect();
+    let (changed, kept): (Vec<Request>, Vec<Request>) = active
         .into_iter()
-        .filter(|request| !to_be.contains(&request.spec.name))
-        .map(|request| (request, Purpose::Kept));
-    let mut requests: Vec<(Request, Purpose)> = approved.chain(kept).collect();
+        .partition(|request| to_be.contains(&request.spec.name));
+    let changed: BTreeMap<String, Spec> = changed
+        .into_iter()
+        .map(|request| (name(&request), request.spec))
+        .collect();
+    let approved = approved.into_iter().map(|request| {
+        let from = changed.get(&request.spec.name);
+        (request, from.map_or(Purpose::New, Purpose::Change))
+    });
+    let kept = kept.into_iter().map(|request| (request, Purpose::Kept));
+    let mut requests: Vec<(Request, Purpose<'_>)> = approved.chain(kept).collect();
     requests.sort_by(|(one, _), (other, _)| one.spec.name.cmp(&other.spec.name));
-    let configs = if is_built_in_broker {
+    let mut configs = if is_built_in_broker {
         None
     } else {
         Some(configs(&requests, &kafka, admin)?)
@@ -70,10 +65,9 @@ pub fn survey(registry: &Registry, admin: &Admin) -> Result<Survey, Error> {
         let found = kafka.get(&request.spec.name).map(|topic| Found {
             partitions: topic.partition_count(),
             replication: topic.replication(),
-            config: configs.as_ref().map(|configs| {
-                let config = configs.get(&request.spec.name);
-                config.cloned().unwrap_or_default()
-            }),
+            config: configs
+                .as_mut()
+                .map(|configs| configs.remove(&request.spec.name).unwrap_or_default()),
         });
         Surveyed {
             verdict: verdict(&request.spec, purpose, found.as_ref()),
@@ -88,28 +82,32 @@ pub fn survey(registry: &Registry, admin: &Admin) -> Result<Survey, Error> {
     })
 }
 
-/// The values that Kafka has for the settings that the requests name.
+fn name(request: &Request) -> String {
+    request.spec.name.clone()
+}
+
+/// What Kafka has for the settings that the requests name, or that they take back.
 fn configs(
-    requests: &[(Request, Purpose)],
+    requests: &[(Request, Purpose<'_>)],
     kafka: &BTreeMap<String, Topic>,
     admin: &Admin,
-) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
+) -> Result<BTreeMap<String, TopicConfig>, Error> {
     let asked: Vec<(&str, Vec<&str>)> = requests
         .iter()
-        .map(|(request, _)| &request.spec)
-        // Asked for no setting, Kafka would tell all.
-        .filter(|spec| !spec.config.is_empty() && kafka.contains_key(&spec.name))
-        .map(|spec| {
-            let keys = spec.config.keys().map(String::as_str);
-            (spec.name.as_str(), keys.collect())
+        .map(|(request, purpose)| {
+            let mut keys: BTreeSet<&String> = request.spec.config.keys().collect();
+            if let Purpose::Change(from) = purpose {
+                keys.extend(from.config.keys());
+            }
+            let keys = keys.into_iter().map(String::as_str).collect();
+            (request.spec.name.as_str(), keys)
         })
+        // Asked for no setting, Kafka would tell all.
+        .filter(|(name, keys): &(&str, Vec<&str>)| !keys.is_empty() && kafka.contains_key(*name))
         .collect();
     let mut configs = BTreeMap::new();
     for ((name, _), config) in asked.iter().zip(admin.configs(&asked)?) {
-        let values = config?
-            .into_iter()
-            .filter_map(|(key, setting)| Some((key, setting.value?)));
-        configs.insert((*name).to_owned(), values.collect());
+        configs.insert((*name).to_owned(), config?);
     }
     Ok(configs)
 }

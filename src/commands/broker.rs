@@ -1,5 +1,6 @@
 //! `kpipe broker`: a Kafka in memory, for a tour or a test.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Child, Command};
 use std::str::FromStr;
@@ -85,6 +86,10 @@ enum NewTopicError {
     TooMany,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("topic `{0}` is given twice")]
+struct GivenTwice(String);
+
 /// How often a waiting loop looks around.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -94,6 +99,12 @@ struct Address<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+    let mut names = BTreeSet::new();
+    for topic in &args.topics {
+        if !names.insert(&topic.name) {
+            return Err(CommandError::usage(GivenTwice(topic.name.clone())));
+        }
+    }
     let broker = Broker::start(args.nodes)?;
     for topic in &args.topics {
         broker.create_topic(&topic.name, topic.partitions, topic.replication)?;

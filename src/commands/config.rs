@@ -39,5 +39,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let mut out = output::stdout().map_err(CommandError::failed)?;
     let is_terminal = context.ui.stdout_is_terminal();
     output::tolerate_closed(rows::write(&rows, output, is_terminal, &mut out))?;
+    context.cluster()?.check()?;
     Ok(Outcome::DONE)
 }

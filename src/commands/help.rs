@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection` or `exit-status`
+/// Print a page: `record-line`, `connection`, `approval` or `exit-status`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -18,6 +18,7 @@ pub(crate) struct Args {
 enum Topic {
     RecordLine,
     Connection,
+    Approval,
     ExitStatus,
 }
 
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandErr
     let text = match args.topic {
         Some(Topic::RecordLine) => include_str!("../../docs/record-line.md").to_owned(),
         Some(Topic::Connection) => include_str!("../../docs/connection.md").to_owned(),
+        Some(Topic::Approval) => include_str!("../../docs/approval.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
         None => crate::cli_help(),
     };

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{JaasError, Origin, RunError};
+use crate::suggest::nearest;
 
 /// A wrong configuration: exit status 2. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum ConfigError {
     /// Brokers were asked for and none were named, as by `-b "$UNSET"`.
     #[error("{origin}: no brokers are named")]
     EmptyBrokers { origin: Origin },
+    /// A port that no broker can have.
+    #[error("{origin}: `{broker}` has no port from 1 to 65535")]
+    BrokerPort { origin: Origin, broker: String },
     /// A property that loads code or runs commands.
     #[error(
         "{origin}: {key} is refused: it loads code, runs commands or replaces parts of the client"
@@ -135,7 +139,7 @@ impl ConfigError {
             Self::CredentialsInBrokers { .. } => {
                 "use -X sasl.username=… and KPIPE_X_SASL_PASSWORD, or a profile".to_owned()
             }
-            Self::EmptyBrokers { .. } => "for example --brokers localhost:9092".to_owned(),
+            Self::EmptyBrokers { .. } | Self::BrokerPort { .. } => "for example --brokers localhost:9092".to_owned(),
             Self::DecidedByKpipe { flag, .. } => format!("see {flag}"),
             Self::OauthWithoutCommand { .. } | Self::LoginModule { .. } => {
                 "in a profile: oauth_token_command = [\"command\", \"that\", \"prints\", \"a\", \"token\"]".to_owned()
@@ -158,15 +162,6 @@ impl ConfigError {
     }
 }
 
-/// Returns the name that a typing mistake was most likely meant to be.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, candidate)| candidate)
-}
-
 /// The command that makes of a Java store what librdkafka reads.
 ///
 /// A trust store becomes PEM at once: `-list -rfc` prints every certificate, and readers of PEM skip
@@ -180,17 +175,21 @@ fn convert(store: StoreUse, path: &str, format: &str) -> String {
     let (pem, pkcs12) = (format!("{stem}.pem"), format!("{stem}.p12"));
     match store {
         StoreUse::Trust if format == "PKCS12" => format!(
-            "openssl pkcs12 -nokeys -in {} -out {}\nand in its place ssl.ca.location={pem}",
+            "make a PEM of it with `openssl pkcs12 -nokeys -in {} -out {}`, and in its place set \
+             `ssl.ca.location={pem}`",
             quoted(path),
             quoted(&pem)
         ),
         StoreUse::Trust => format!(
-            "keytool -list -rfc -keystore {} > {}\nand in its place ssl.ca.location={pem}",
+            "make a PEM of it with `keytool -list -rfc -keystore {} > {}`, and in its place set \
+             `ssl.ca.location={pem}`",
             quoted(path),
             quoted(&pem)
         ),
         StoreUse::Key => format!(
-            "keytool -importkeystore -srckeystore {} -destkeystore {} -deststoretype PKCS12\nand in its place ssl.keystore.location={pkcs12} and ssl.keystore.type=PKCS12",
+            "make PKCS12 of it with `keytool -importkeystore -srckeystore {} -destkeystore {} \
+             -deststoretype PKCS12`, and in its place set `ssl.keystore.location={pkcs12}` and \
+             `ssl.keystore.type=PKCS12`",
             quoted(path),
             quoted(&pkcs12)
         ),
@@ -224,8 +223,8 @@ mod tests {
     #[test]
     fn a_store_is_converted_beside_itself() {
         let hint = convert(StoreUse::Trust, "/a b/client.truststore.jks", "JKS");
-        assert!(hint.starts_with(
-            "keytool -list -rfc -keystore '/a b/client.truststore.jks' > '/a b/client.truststore.pem'\n"
+        assert!(hint.contains(
+            "`keytool -list -rfc -keystore '/a b/client.truststore.jks' > '/a b/client.truststore.pem'`"
         ));
         assert!(
             convert(StoreUse::Key, "/etc.d/store", "JKS")
@@ -233,7 +232,7 @@ mod tests {
         );
         assert!(
             convert(StoreUse::Trust, "t.p12", "PKCS12")
-                .starts_with("openssl pkcs12 -nokeys -in t.p12 -out t.pem")
+                .contains("`openssl pkcs12 -nokeys -in t.p12 -out t.pem`")
         );
     }
 }

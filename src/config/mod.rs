@@ -14,6 +14,7 @@
 
 mod command;
 mod error;
+mod governance;
 mod jaas;
 mod java;
 mod oauth;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use command::RunError;
 pub use error::{ConfigError, StoreUse};
+pub use governance::{Approval, Governance, governance};
 pub use jaas::JaasError;
 pub use oauth::{OauthError, OauthToken, fetch_token};
 pub use property::{Origin, Property};
@@ -246,10 +248,7 @@ impl Connection {
                 return Ok(());
             }
         }
-        if let Some(file) = environment.config_file()
-            && (environment.get("KPIPE_CONFIG").is_some() || file.try_exists().unwrap_or(true))
-            && let Some(chosen) = profile::default(&file)?
-        {
+        if let Some(chosen) = environment.default_profile()? {
             self.fill_profile(chosen)?;
         }
         Ok(())
@@ -346,6 +345,18 @@ impl<'a> Environment<'a> {
             }
         }
         Ok(properties)
+    }
+
+    /// The `default_profile` of config.toml, which need not be there unless it was named.
+    fn default_profile(self) -> Result<Option<Chosen>, ConfigError> {
+        match self.config_file() {
+            Some(file)
+                if self.get("KPIPE_CONFIG").is_some() || file.try_exists().unwrap_or(true) =>
+            {
+                profile::default(&file)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// `KPIPE_CONFIG`, or kpipe/config.toml where the XDG Base Directory Specification says; a

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BROKERS, ConfigError, Origin, PASSWORD, Property, command, error, property};
+use super::governance::Approval;
+use super::{BROKERS, ConfigError, Origin, PASSWORD, Property, command, property};
+use crate::registry::{FourEyes, Policy};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,12 @@ pub(super) struct Profile {
     password_command: Option<Vec<String>>,
     /// An argv that prints a token, see [`super::fetch_token`].
     pub(super) oauth_token_command: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) approval: Approval,
+    #[serde(default)]
+    pub(super) four_eyes: FourEyes,
+    #[serde(default)]
+    pub(super) policy: Policy,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +120,7 @@ fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
             .next()
             .filter(|_| message.starts_with("unknown field"));
         let nearest = nearest
-            .and_then(|unknown| error::nearest(unknown, names))
+            .and_then(|unknown| crate::suggest::nearest(unknown, names))
             .map(str::to_owned);
         ConfigError::ConfigFile {
             path: path.to_owned(),

@@ -150,6 +150,20 @@ fn is_unsafe(key: &str) -> bool {
         || key.starts_with("ut_")
 }
 
+/// Returns whether the port of `broker` can be one: `[scheme://]host[:port]`, an IPv6 address in
+/// brackets or without a port.
+fn has_port(broker: &str) -> bool {
+    let broker = broker.trim();
+    let address = broker.split_once("://").map_or(broker, |(_, rest)| rest);
+    let host_ends = address.rfind(']').map_or(0, |end| end + 1);
+    match address[host_ends..].split_once(':') {
+        Some((_, port)) if host_ends > 0 || !port.contains(':') => {
+            port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        _ => true,
+    }
+}
+
 impl Property {
     /// Makes a property that may be used; the same rules hold for every source.
     pub(super) fn new(key: &str, value: String, origin: Origin) -> Result<Self, ConfigError> {
@@ -172,6 +186,10 @@ impl Property {
             }
             if value.contains('@') {
                 return Err(ConfigError::CredentialsInBrokers { origin });
+            }
+            if let Some(broker) = value.split(',').find(|broker| !has_port(broker)) {
+                let broker = broker.trim().to_owned();
+                return Err(ConfigError::BrokerPort { origin, broker });
             }
         }
         Ok(Self { key, value, origin })
@@ -287,6 +305,24 @@ mod tests {
             inherited("client.id", "a\0b"),
             Err(ConfigError::Nul { .. })
         ));
+    }
+
+    #[test]
+    fn a_port_is_one_that_there_can_be() {
+        for broker in [
+            "a",
+            "a:1",
+            "PLAINTEXT://a:65535",
+            "[::1]:9092",
+            "::1",
+            "[::1]",
+            " a:1 ",
+        ] {
+            assert!(has_port(broker), "{broker}");
+        }
+        for broker in ["a:", "a:0", "a:65536", "a:x", "[::1]:0", "ssl://a:-1"] {
+            assert!(!has_port(broker), "{broker}");
+        }
     }
 
     #[test]

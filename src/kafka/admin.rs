@@ -248,14 +248,22 @@ impl Admin {
         Ok(results)
     }
 
-    /// Sets settings of topics and leaves their others as they are; one result each.
-    pub fn alter(&self, topics: &[(&str, BTreeMap<String, String>)]) -> Result<Each<()>, Error> {
+    /// Sets settings of topics, or with `None` takes them back, and leaves their others as
+    /// they are; one result each.
+    pub fn alter(
+        &self,
+        topics: &[(&str, BTreeMap<String, Option<String>>)],
+    ) -> Result<Each<()>, Error> {
         self.is_real("change settings")?;
         let mut results = Vec::with_capacity(topics.len());
         for topics in topics.chunks(TOPICS_PER_REQUEST) {
             let asked: Vec<_> = topics
                 .iter()
-                .map(|(name, config)| (*name, pairs(config)))
+                .map(|(name, config)| {
+                    let config = config.iter();
+                    let settings = config.map(|(key, value)| (key.as_str(), value.as_deref()));
+                    (*name, settings.collect())
+                })
                 .collect();
             let names: Vec<&str> = topics.iter().map(|(name, _)| *name).collect();
             let answer = self.answer("change settings", |client| {
@@ -351,14 +359,15 @@ impl Admin {
     }
 
     /// Waits until the brokers tell of what the controller has done, which takes them a
-    /// few milliseconds, and not for ever: what was asked for is done.
+    /// few milliseconds, or seconds where hundreds of topics are being made; and not for ever:
+    /// what was asked for is done.
     fn settle(
         &self,
         mut is_settled: impl FnMut(&BTreeMap<String, Topic>) -> bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(5);
-        while !is_settled(&self.topics()?) && start.elapsed() < CONNECT_TIMEOUT {
+        while !is_settled(&self.topics()?) && start.elapsed() < REQUEST_TIMEOUT {
             self.client.pause(pause)?;
             pause = (pause * 2).min(SLICE);
         }

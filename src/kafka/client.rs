@@ -40,6 +40,17 @@ impl Cluster {
             .get("bootstrap.servers")
             .map_or("", String::as_str)
     }
+
+    /// Whether librdkafka takes each of the properties, found out without connecting.
+    pub fn check(&self) -> Result<(), Error> {
+        let config: ClientConfig = self.properties.clone().into_iter().collect();
+        match config.create_native_config() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Configuration {
+                cause: error.into(),
+            }),
+        }
+    }
 }
 
 /// Settings of every client: librdkafka's own where nothing better is known.
@@ -68,8 +79,8 @@ pub(super) struct Client {
     main: Queue,
     brokers: String,
     stop: Stop,
-    /// Whether it speaks TLS.
-    encrypts: bool,
+    /// `security.protocol`, in lower case.
+    protocol: String,
     /// Something was answered, so credentials and certificates are right.
     answered: AtomicBool,
     /// Reports that came while something else was asked.
@@ -116,9 +127,10 @@ impl Client {
             native: ManuallyDrop::new(native),
             brokers: cluster.brokers().to_owned(),
             stop: cluster.stop.clone(),
-            encrypts: config
+            protocol: config
                 .get("security.protocol")
-                .is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl")),
+                .unwrap_or("plaintext")
+                .to_ascii_lowercase(),
             answered: AtomicBool::new(false),
             early: Mutex::default(),
         }))
@@ -135,7 +147,7 @@ impl Client {
                 Some(Said::Log(level, facility, line)) => {
                     log(level, &facility, &line);
                     if facility == "FAIL"
-                        && let Some(text) = hung_up_on(&line, self.encrypts)
+                        && let Some(text) = self.hung_up_on(&line)
                     {
                         self.native.context().remember(Trouble {
                             code: Code::BrokerTransportFailure,
@@ -146,7 +158,7 @@ impl Client {
                 }
                 Some(Said::Error(code, fatal, text)) => {
                     tracing::debug!(target: "librdkafka", "{code:?}: {text}");
-                    let text = hung_up_on(&text, self.encrypts).unwrap_or(text);
+                    let text = self.hung_up_on(&text).unwrap_or(text);
                     self.native
                         .context()
                         .remember(Trouble { code, text, fatal });
@@ -166,6 +178,12 @@ impl Client {
                 None => {}
             }
         }
+    }
+
+    /// What a line tells of a listener that wants something else, until something was answered.
+    fn hung_up_on(&self, line: &str) -> Option<String> {
+        let unknown = !self.answered.load(Ordering::Relaxed);
+        unknown.then(|| hung_up_on(line, &self.protocol)).flatten()
     }
 
     /// Serves events and keeps delivery reports for [`Client::take_early`].
@@ -442,22 +460,29 @@ fn read_topic(topic: &rdkafka::metadata::MetadataTopic) -> Result<TopicMetadata,
 }
 
 /// What a line of librdkafka's tells of a listener that hangs up because it wants TLS and
-/// gets plain text, or the other way round.
+/// gets plain text, or the other way round, or wants SASL and gets a question.
 ///
 /// librdkafka 2.12.1 means to say so itself, but often takes its own words for a broker that
 /// was restarted, which is only worth a line in its log.
-fn hung_up_on(line: &str, encrypts: bool) -> Option<String> {
-    let guess = if encrypts {
-        "connecting to a PLAINTEXT broker listener?"
+fn hung_up_on(line: &str, protocol: &str) -> Option<String> {
+    let (early, guess) = if line.contains("in state UP") && !protocol.starts_with("sasl") {
+        // Kafka tells anybody which requests it knows, and no more without credentials.
+        (
+            "in state UP",
+            "is it a SASL listener, and `security.protocol` to be set?",
+        )
+    } else if protocol.ends_with("ssl") {
+        (
+            "in state SSL_HANDSHAKE",
+            "connecting to a PLAINTEXT broker listener?",
+        )
     } else {
-        "is it an SSL listener, and `security.protocol` to be set?"
+        (
+            "in state APIVERSION_QUERY",
+            "is it an SSL listener, and `security.protocol` to be set?",
+        )
     };
-    let early = if encrypts {
-        "in state SSL_HANDSHAKE"
-    } else {
-        "in state APIVERSION_QUERY"
-    };
-    let closed = ["closed by peer", "reset by peer"];
+    let closed = ["closed by peer", "reset by peer", "Broken pipe"];
     let told = line.contains(early)
         && closed.iter().any(|closed| line.contains(closed))
         && !line.contains(guess);
@@ -488,22 +513,28 @@ mod tests {
 
     #[test]
     fn a_listener_that_hangs_up_on_plain_text_may_want_tls() {
-        let told = hung_up_on(CLOSED, false).unwrap();
+        let told = hung_up_on(CLOSED, "plaintext").unwrap();
         assert!(told.starts_with("localhost:1/bootstrap: Disconnected: "));
         assert!(told.contains("`security.protocol`") && !told.contains("after 3ms"));
-        assert_eq!(hung_up_on(CLOSED, true), None);
-        assert_eq!(
-            hung_up_on(&CLOSED.replace("APIVERSION_QUERY", "UP"), false),
-            None
-        );
+        assert_eq!(hung_up_on(CLOSED, "ssl"), None);
+    }
+
+    #[test]
+    fn a_listener_that_hangs_up_on_the_first_question_may_want_credentials() {
+        let closed = CLOSED.replace("APIVERSION_QUERY", "UP");
+        for protocol in ["plaintext", "ssl"] {
+            let told = hung_up_on(&closed, protocol).unwrap();
+            assert!(told.contains("a SASL listener"), "{told}");
+        }
+        assert_eq!(hung_up_on(&closed, "sasl_plaintext"), None);
     }
 
     #[test]
     fn a_listener_that_hangs_up_on_a_handshake_may_want_plain_text() {
         let line = "ssl://localhost:1/bootstrap: Disconnected: SSL connection closed by peer \
             (after 2ms in state SSL_HANDSHAKE)";
-        let told = hung_up_on(line, true).unwrap();
+        let told = hung_up_on(line, "sasl_ssl").unwrap();
         assert!(told.ends_with("closed by peer: connecting to a PLAINTEXT broker listener?"));
-        assert_eq!(hung_up_on(line, false), None);
+        assert_eq!(hung_up_on(line, "plaintext"), None);
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn sort_out(
     batch: &mut Messages,
     progress: &mut Progress,
     mut restart: impl FnMut(&str, i32, i64) -> Result<(), Error>,
-    notices: &mut Vec<Notice>,
+    news: &mut News,
 ) -> Result<(), Error> {
     let mut done = Vec::new();
     let mut failed = None;
@@ -88,7 +88,7 @@ pub(super) fn sort_out(
                 Ok(())
             }
             Code::AutoOffsetReset | Code::OffsetOutOfRange => {
-                overtaken(client, progress, topic, partition, &mut restart, notices)
+                overtaken(client, progress, topic, partition, &mut restart, news)
             }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
                 Err(Error::TopicDeleted(topic.to_owned()))
@@ -119,7 +119,7 @@ fn overtaken(
     topic: &str,
     partition: i32,
     restart: &mut impl FnMut(&str, i32, i64) -> Result<(), Error>,
-    notices: &mut Vec<Notice>,
+    news: &mut News,
 ) -> Result<(), Error> {
     let Some(position) = progress.position(topic, partition) else {
         return Ok(());
@@ -128,7 +128,7 @@ fn overtaken(
     let low = client.offsets(&here, Lookup::Beginning)?[0];
     let high = client.offsets(&here, Lookup::End)?[0];
     let next = position.clamp(low, high.max(low));
-    notices.push(Notice::Gap {
+    news.add(Notice::Gap {
         topic: topic.to_owned(),
         partition,
         from: position,
@@ -176,22 +176,36 @@ pub(super) fn step(batch: &Messages, progress: &Progress) -> Step {
     }
 }
 
-/// Ends the run when the connection cannot come back, and says once when it is away.
-pub(super) fn watch_connection(
-    client: &Client,
-    step: Step,
-    announced: &mut bool,
-    notices: &mut Vec<Notice>,
-) -> Result<(), Error> {
-    if let Some(error) = client.decided() {
-        return Err(error);
+/// What the user should know, and has not been told.
+#[derive(Default)]
+pub(super) struct News {
+    notices: Vec<Notice>,
+    announced_trouble: bool,
+}
+
+impl News {
+    pub(super) fn add(&mut self, notice: Notice) {
+        self.notices.push(notice);
     }
-    if step == Step::Records {
-        *announced = false;
-        client.forget_trouble();
-    } else if !*announced && let Some(trouble) = client.outage() {
-        *announced = true;
-        notices.push(Notice::Waiting { trouble });
+
+    pub(super) fn take(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
-    Ok(())
+
+    /// Ends the run when the connection cannot come back, and says once when it is away.
+    pub(super) fn watch(&mut self, client: &Client, step: Step) -> Result<Step, Error> {
+        if let Some(error) = client.decided() {
+            return Err(error);
+        }
+        if step == Step::Records {
+            self.announced_trouble = false;
+            client.forget_trouble();
+        } else if !self.announced_trouble
+            && let Some(trouble) = client.outage()
+        {
+            self.announced_trouble = true;
+            self.add(Notice::Waiting { trouble });
+        }
+        Ok(step)
+    }
 }

@@ -258,6 +258,12 @@ impl Error {
                  says where each comes from"
                     .into()
             }
+            Self::Encryption { cause, .. } if cause.text.contains("SASL listener") => {
+                "set `sasl.mechanisms`, `sasl.username` and `sasl.password` and \
+                 `security.protocol=sasl_ssl` (or `sasl_plaintext`) in a profile or a file for `-F`; \
+                 see `kpipe help connection`"
+                    .into()
+            }
             Self::Encryption { cause, .. } if cause.text.contains("SSL listener") => {
                 "add `-X security.protocol=ssl`, or `sasl_ssl` with credentials".into()
             }

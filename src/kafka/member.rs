@@ -11,6 +11,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Client, Cluster, Lookup};
+use super::consume::News;
 use super::context::Rebalance;
 use super::error::Error;
 use super::ffi::{self, Group, Messages, Queue, Role};
@@ -44,9 +45,7 @@ pub struct Member {
     client: Arc<Client>,
     queue: Queue,
     shared: Arc<Shared>,
-    topics: Topics,
-    notices: Vec<Notice>,
-    announced_trouble: bool,
+    news: News,
 }
 
 /// What the rebalance callback, the committer and the reader share. The callback keeps
@@ -54,8 +53,9 @@ pub struct Member {
 struct Shared {
     client: Arc<Client>,
     membership: Membership,
-    /// Topics and partition counts at the start: what is not among them appeared later.
-    known: BTreeMap<String, i32>,
+    /// Partition counts of the topics when they were subscribed to: what is not among them
+    /// appeared later.
+    known: Mutex<BTreeMap<String, i32>>,
     /// End offsets taken once, at the start.
     stops: HashMap<(String, i32), i64>,
     state: Mutex<State>,
@@ -83,6 +83,25 @@ impl Commits {
     /// Reports that everything before each offset is finished.
     pub fn finished(&self, offsets: impl IntoIterator<Item = ((String, i32), i64)>) {
         self.0.lock().finish(offsets);
+    }
+}
+
+/// Changes what a member reads.
+#[derive(Clone)]
+pub struct Subscriber(Arc<Shared>);
+
+impl Subscriber {
+    /// Reads the topics of these names from now on, as far as they are there, and no others.
+    ///
+    /// What was read of the others is finished and committed before they are given up, on the
+    /// thread that asks for records.
+    pub fn subscribe(&self, names: Vec<String>) -> Result<(), Error> {
+        let topics = Topics::subscribed(names);
+        for topic in topics.find(&self.0.client)? {
+            let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.entry(topic.name).or_insert(topic.partitions);
+        }
+        self.0.subscribe(&topics)
     }
 }
 
@@ -114,6 +133,12 @@ impl Member {
         fixed.push(("group.id", &membership.group));
         let mut client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
         let topics = membership.topics.find(&client)?;
+        if topics.is_empty()
+            && bounded
+            && let Some(pattern) = membership.topics.first_pattern()
+        {
+            return Err(Error::NoMatchingTopic(pattern.to_owned()));
+        }
         let cluster_id = client.native.fetch_cluster_id(Duration::ZERO);
         if cluster_id.is_some_and(|id| id.starts_with("mockCluster")) {
             // When a member leaves, `rd_kafka_mock_cgrp_classic_rebalance` lets the next one wait
@@ -136,9 +161,13 @@ impl Member {
         };
         let shared = Arc::new(Shared {
             client: client.clone(),
-            known,
+            // Nothing is to be waited for where there is nothing.
+            state: Mutex::new(State {
+                assigned: bounded && known.is_empty(),
+                ..State::default()
+            }),
+            known: Mutex::new(known),
             stops,
-            state: Mutex::default(),
             committing: Mutex::default(),
             wake: Condvar::new(),
             drain: Box::new(drain),
@@ -148,11 +177,9 @@ impl Member {
             .native
             .context()
             .set_rebalance(Box::new(OnRebalance(shared.clone())));
-        let mut list = TopicPartitionList::new();
-        for topic in shared.membership.topics.subscriptions() {
-            list.add_topic_unassigned(topic);
+        if !shared.membership.topics.is_empty() {
+            shared.subscribe(&shared.membership.topics)?;
         }
-        ffi::subscribe(&client.native, &list).map_err(|error| Error::other("subscribe", error))?;
         let committing = shared.clone();
         if shared.membership.commit {
             thread::Builder::new()
@@ -162,17 +189,20 @@ impl Member {
         }
         Ok(Self {
             queue: Queue::consumer(&client.native),
-            topics: shared.membership.topics.clone(),
             client,
             shared,
-            notices: Vec::new(),
-            announced_trouble: false,
+            news: News::default(),
         })
     }
 
     /// Where finished offsets are reported.
     pub fn commits(&self) -> Commits {
         Commits(self.shared.clone())
+    }
+
+    /// Changes what is read.
+    pub fn subscriber(&self) -> Subscriber {
+        Subscriber(self.shared.clone())
     }
 }
 
@@ -196,7 +226,7 @@ impl Source for Member {
             batch,
             &mut state.progress,
             restart,
-            &mut self.notices,
+            &mut self.news,
         );
         let step = match consume::step(batch, &state.progress) {
             // Before the first assignment there is nothing to be done with.
@@ -207,26 +237,20 @@ impl Source for Member {
         };
         drop(state);
         match sorted {
-            Err(Error::TopicDeleted(topic)) if !self.topics.names(&topic) => {
+            Err(Error::TopicDeleted(topic)) if !self.shared.membership.topics.requires(&topic) => {
                 self.shared.lock().progress.remove_topic(&topic);
-                self.notices.push(Notice::Gone { topic });
+                self.news.add(Notice::Gone { topic });
             }
             Err(Error::MixedGroup(_)) => {
                 return Err(Error::MixedGroup(self.shared.membership.group.clone()));
             }
             other => other?,
         }
-        consume::watch_connection(
-            &self.client,
-            step,
-            &mut self.announced_trouble,
-            &mut self.notices,
-        )?;
-        Ok(step)
+        self.news.watch(&self.client, step)
     }
 
     fn notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        self.news.take()
     }
 
     /// Commits what is finished and leaves the group.
@@ -249,6 +273,23 @@ impl Source for Member {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells librdkafka what to read; the group shares anew.
+    fn subscribe(&self, topics: &Topics) -> Result<(), Error> {
+        if self.lock().closing {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for topic in topics.subscriptions() {
+            list.add_topic_unassigned(topic);
+        }
+        if topics.is_empty() {
+            ffi::unsubscribe(&self.client.native)
+        } else {
+            ffi::subscribe(&self.client.native, &list)
+        }
+        .map_err(|error| Error::other("subscribe", error))
     }
 
     fn commit_until_closing(&self) {
@@ -328,6 +369,7 @@ impl Shared {
             .map_err(failed)?;
         let mut starts = Vec::with_capacity(partitions.len());
         let (mut told, mut appeared) = (Vec::new(), Vec::new());
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, element) in list.elements().iter().enumerate() {
             element.error().map_err(failed)?;
             if let Offset::Offset(offset) = element.offset() {
@@ -336,13 +378,14 @@ impl Shared {
             }
             starts.push(-1);
             let (topic, partition) = &partitions[index];
-            let was_there = self.known.get(topic).is_some_and(|known| partition < known);
+            let was_there = known.get(topic).is_some_and(|known| partition < known);
             if was_there && self.membership.offsets.from.is_some() {
                 told.push(index);
             } else {
                 appeared.push(index);
             }
         }
+        drop(known);
         let named = |indexes: &[usize]| -> Vec<_> {
             indexes
                 .iter()

@@ -35,7 +35,7 @@ pub use group_target::{Bounds as OffsetBounds, Target, TargetError};
 pub use groups::{
     Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
 };
-pub use member::{Commits, Member, Membership};
+pub use member::{Commits, Member, Membership, Subscriber};
 pub use peek::Peek;
 pub use plan::Topics;
 pub use producer::{

@@ -7,29 +7,49 @@ use regex::Regex;
 use super::client::{Client, Lookup, TopicMetadata};
 use super::error::Error;
 use super::offset_spec::{Known, OffsetSpec, Start, Stop};
+use crate::pattern::PatternError;
 
 /// The topics a user names: names, or patterns that begin with `^`.
 #[derive(Clone, Debug)]
 pub struct Topics {
     names: Vec<String>,
     patterns: Vec<Regex>,
+    /// Not even a topic that is named has to be there.
+    may_be_gone: bool,
 }
 
 impl Topics {
     /// Reads names and patterns as they were typed.
-    pub fn new(topics: &[String]) -> Result<Self, regex::Error> {
+    pub fn new(topics: &[String]) -> Result<Self, PatternError> {
         let mut read = Self {
             names: Vec::new(),
             patterns: Vec::new(),
+            may_be_gone: false,
         };
         for topic in topics {
             if topic.starts_with('^') {
-                read.patterns.push(Regex::new(topic)?);
+                let pattern =
+                    Regex::new(topic).map_err(|error| PatternError::new(topic, &error))?;
+                read.patterns.push(pattern);
             } else if !read.names.contains(topic) {
                 read.names.push(topic.clone());
             }
         }
         Ok(read)
+    }
+
+    /// What somebody has subscribed to: topics of these names, as far as they are there.
+    pub fn subscribed(names: Vec<String>) -> Self {
+        Self {
+            names,
+            patterns: Vec::new(),
+            may_be_gone: true,
+        }
+    }
+
+    /// Whether there is nothing to be read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.patterns.is_empty()
     }
 
     /// As librdkafka subscribes to them.
@@ -43,21 +63,25 @@ impl Topics {
         self.names(topic) || self.patterns.iter().any(|pattern| pattern.is_match(topic))
     }
 
-    /// Whether the user named this very topic.
-    pub(super) fn names(&self, topic: &str) -> bool {
+    /// Whether this very topic was named, and is to be there.
+    pub(super) fn requires(&self, topic: &str) -> bool {
+        !self.may_be_gone && self.names(topic)
+    }
+
+    fn names(&self, topic: &str) -> bool {
         self.names.iter().any(|name| name == topic)
     }
 
     /// The topics there are just now; a named one that is missing is an error.
     pub(super) fn find(&self, client: &Client) -> Result<Vec<TopicMetadata>, Error> {
-        if self.patterns.is_empty() {
+        if self.patterns.is_empty() && !self.may_be_gone {
             return self.names.iter().map(|name| client.topic(name)).collect();
         }
         let all = client.topics()?;
         let missing = self
             .names
             .iter()
-            .find(|name| !all.iter().any(|topic| topic.name == **name));
+            .find(|name| self.requires(name) && !all.iter().any(|topic| topic.name == **name));
         if let Some(missing) = missing {
             return Err(client
                 .topic(missing)
@@ -169,7 +193,6 @@ pub(super) fn ranges(
                 high: highs[index],
                 from_time: found(&from_times, index),
                 until_time: found(&until_times, index),
-                stored: None,
             });
             Range {
                 topic: topic.clone(),

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::client::{Client, Cluster, EAGER_CONNECTIONS};
+use super::consume::News;
 use super::error::Error;
 use super::ffi::{self, Messages, Queue, Role};
 use super::offset_spec::OffsetSpec;
@@ -40,11 +41,10 @@ pub struct Reader {
     progress: Progress,
     selection: Selection,
     ranges: Vec<Range>,
-    notices: Vec<Notice>,
+    news: News,
     changes: Option<Receiver<Change>>,
     /// What appears is read too, so there is no end.
     follows: bool,
-    announced_trouble: bool,
 }
 
 /// What became of the topics while they are read.
@@ -102,10 +102,9 @@ impl Reader {
             progress: Progress::default(),
             selection,
             ranges: Vec::new(),
-            notices: Vec::new(),
+            news: News::default(),
             changes: None,
             follows: !bounded,
-            announced_trouble: false,
         })
     }
 
@@ -185,7 +184,7 @@ impl Reader {
         for change in changes {
             match change {
                 Change::Appeared(topic, partition) => {
-                    self.notices.push(Notice::Followed {
+                    self.news.add(Notice::Followed {
                         topic: topic.clone(),
                         partition,
                     });
@@ -206,11 +205,11 @@ impl Reader {
     /// Ends the run when a topic that was asked for by name was deleted; one that only
     /// a pattern matched may go.
     fn let_go(&mut self, topic: String) -> Result<(), Error> {
-        if self.selection.topics.names(&topic) {
+        if self.selection.topics.requires(&topic) {
             return Err(Error::TopicDeleted(topic));
         }
         if self.progress.remove_topic(&topic) {
-            self.notices.push(Notice::Gone { topic });
+            self.news.add(Notice::Gone { topic });
         }
         Ok(())
     }
@@ -255,7 +254,7 @@ impl Source for Reader {
             batch,
             &mut self.progress,
             restart,
-            &mut self.notices,
+            &mut self.news,
         );
         match sorted {
             Err(Error::TopicDeleted(topic)) => self.let_go(topic)?,
@@ -265,17 +264,11 @@ impl Source for Reader {
             Step::End if self.follows => Step::Idle,
             step => step,
         };
-        consume::watch_connection(
-            &self.client,
-            step,
-            &mut self.announced_trouble,
-            &mut self.notices,
-        )?;
-        Ok(step)
+        self.news.watch(&self.client, step)
     }
 
     fn notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        self.news.take()
     }
 
     fn close(&mut self) -> Result<(), Error> {

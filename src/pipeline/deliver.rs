@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use super::ledger::{Fate, Ledger, Outlet, SettleError};
 use crate::kafka::{Error, NotTaken, Outgoing, Producer};
 use crate::record::{Header, LineError};
+use crate::registry::{self, Gate};
 use crate::sink::receipt::Failure;
 use crate::source::lines::Piece;
 use crate::source::parsed::Parsed;
@@ -71,6 +72,8 @@ pub enum Halt {
     },
     /// Kafka refuses to go on.
     Kafka(Error),
+    /// The registry cannot say what is approved.
+    Registry(registry::Error),
     /// A failure in an all-or-nothing run.
     Failure,
     /// The input broke off.
@@ -114,6 +117,8 @@ pub struct Delivery<'a, O> {
     pub progress: &'a mut dyn FnMut(u64, u64),
     /// Acknowledgement times in microseconds.
     pub latencies: Histogram<u64>,
+    /// Which topics may be sent to, when that is not all.
+    gate: Option<Gate>,
     /// When the next record may go, with a rate.
     next_due: Option<Instant>,
     halt: Option<Halt>,
@@ -128,6 +133,8 @@ pub struct Delivered<O> {
     pub ledger: Ledger<O>,
     pub latencies: Histogram<u64>,
     pub halt: Option<Halt>,
+    /// A record was for a topic that is not approved.
+    pub refused: bool,
 }
 
 impl<'a, O: Outlet> Delivery<'a, O> {
@@ -153,6 +160,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             reading,
             progress,
             latencies,
+            gate: None,
             next_due: None,
             halt: None,
             halted: None,
@@ -166,6 +174,13 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     #[must_use]
     pub fn unless(mut self, error: Option<Error>) -> Self {
         self.halt = error.map(Halt::Kafka);
+        self
+    }
+
+    /// Sends to the topics that `gate` lets through alone; a record for another one has failed.
+    #[must_use]
+    pub fn guarded(mut self, gate: Option<Gate>) -> Self {
+        self.gate = gate;
         self
     }
 
@@ -204,6 +219,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             ledger: self.ledger,
             latencies: self.latencies,
             halt: self.halt,
+            refused: self.gate.is_some_and(|gate| gate.has_refused()),
         })
     }
 
@@ -230,6 +246,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
         match &self.halt {
             Some(Halt::Interrupted) => "not sent: interrupted".into(),
             Some(Halt::Kafka(error)) => format!("not sent: {error}").into(),
+            Some(Halt::Registry(error)) => format!("not sent: {error}").into(),
             _ => "not sent: an earlier line ended the run".into(),
         }
     }
@@ -296,26 +313,28 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         self.decide(slot, Fate::Failed(Box::new(failure)));
                         continue;
                     };
-                    let result = take(
-                        self.producer,
-                        topic,
-                        &outgoing,
-                        slot,
-                        self.stop,
-                        &mut self.next_due,
-                        self.manner,
-                    );
+                    let result = pass(self.gate.as_mut(), topic).and_then(|()| {
+                        take(
+                            self.producer,
+                            topic,
+                            &outgoing,
+                            slot,
+                            self.stop,
+                            &mut self.next_due,
+                            self.manner,
+                        )
+                    });
                     match result {
                         Ok(()) => continue,
+
                         Err(Refused::Interrupted) => {
                             self.halt = Some(Halt::Interrupted);
                             Failure::not_sent("not sent: interrupted")
                         }
                         Err(Refused::Record(failure)) => failure,
-                        Err(Refused::Run(error)) => {
-                            let failure = Failure::not_sent(format!("not sent: {error}"));
-                            self.halt = Some(Halt::Kafka(error));
-                            failure
+                        Err(Refused::Run(halt)) => {
+                            self.halt = Some(halt);
+                            Failure::not_sent(self.why_not_sent())
                         }
                         Err(Refused::UnknownPartition(partitions)) => {
                             self.halt = Some(Halt::UnknownPartition {
@@ -405,9 +424,24 @@ impl<'a, O: Outlet> Delivery<'a, O> {
 /// Why a record did not go.
 enum Refused {
     Record(Failure),
-    Run(Error),
+    Run(Halt),
     UnknownPartition(i32),
     Interrupted,
+}
+
+/// Lets a record for `topic` through, if that is approved where it has to be.
+fn pass(gate: Option<&mut Gate>, topic: &str) -> Result<(), Refused> {
+    let Some(gate) = gate else {
+        return Ok(());
+    };
+    let failed = |error| Refused::Run(Halt::Registry(error));
+    match gate.refusal(topic).map_err(failed)? {
+        None => Ok(()),
+        Some(refusal) => Err(Refused::Record(Failure {
+            code: "NOT_APPROVED".into(),
+            ..Failure::not_sent(refusal.to_string())
+        })),
+    }
 }
 
 /// Hands one record over, as soon as rate and queue allow; nothing overtakes it.
@@ -463,7 +497,7 @@ fn take(
                 producer.serve_keeping(Duration::ZERO);
             }
             Err(NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
-                return Err(Refused::Run(error));
+                return Err(Refused::Run(Halt::Kafka(error)));
             }
         }
     }

@@ -200,13 +200,7 @@ impl<O: Outlet> Ledger<O> {
         let mut kept = bytes.clone();
         if *last {
             self.counts.failed += 1;
-            let failure = Failure {
-                code: "LINE_TOO_LONG".into(),
-                text: format!("line longer than {} MiB", limit / (1024 * 1024)).into(),
-                column: None,
-                maybe_persisted: false,
-                ends_run: false,
-            };
+            let failure = Failure::too_long(limit);
             let receipt = Receipt {
                 file: (&**input != "stdin").then_some(&**input),
                 line: Some(*line),

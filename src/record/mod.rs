@@ -24,6 +24,7 @@ pub use input::Input;
 pub use line::{encode, parse};
 pub use outgoing::{Outgoing, OutgoingHeader};
 pub use payload::{PayloadMode, PayloadModeError};
+pub(crate) use payload::{write as write_payload, write_json};
 pub use pointer::{Pointer, PointerError};
 pub use template::{Template, TemplateError};
 

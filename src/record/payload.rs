@@ -48,7 +48,7 @@ impl PayloadMode {
 }
 
 /// Appends `"name":PAYLOAD`, or `"name_base64":"…"` for what JSON text cannot carry.
-pub(super) fn write(line: &mut Vec<u8>, name: &str, payload: Option<&[u8]>, mode: PayloadMode) {
+pub(crate) fn write(line: &mut Vec<u8>, name: &str, payload: Option<&[u8]>, mode: PayloadMode) {
     line.push(b'"');
     line.extend_from_slice(name.as_bytes());
     match payload.map(|bytes| Form::of(bytes, mode)) {
@@ -72,7 +72,7 @@ pub(super) fn write(line: &mut Vec<u8>, name: &str, payload: Option<&[u8]>, mode
 }
 
 /// Appends a string or a number as JSON.
-pub(super) fn write_json(line: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+pub(crate) fn write_json(line: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     serde_json::to_writer(line, value).expect("a Vec takes every byte and scalars serialize");
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use super::State;
+use super::policy::Violation;
+use super::request::State;
 use crate::error::CommandError;
 use crate::exit::Status;
 
@@ -38,13 +39,13 @@ pub enum Error {
     /// Another process has been writing all the time.
     #[error("{} is locked by another process", path.display())]
     Locked { path: PathBuf },
-    /// The disk, a quota or the limit of the process is reached.
+    /// The disk is full.
     #[error("no space left for {}", path.display())]
     Full {
         path: PathBuf,
         source: rusqlite::Error,
     },
-    /// The file, its folder or the whole disk cannot be written.
+    /// The file, its folder or the whole disk cannot be written, or not so much of it.
     #[error("cannot write {}", path.display())]
     ReadOnly {
         path: PathBuf,
@@ -79,6 +80,19 @@ pub enum Error {
         name: String,
         created_by: String,
         by: String,
+    },
+    /// Since it was seen, another request took its place.
+    #[error("`{name}` is another request by now: {standing}, not {seen}")]
+    Another {
+        name: String,
+        seen: String,
+        standing: String,
+    },
+    /// Kafka's rules for names, or those of the profile.
+    #[error("`{name}`: {}", Listed(broken))]
+    Broken {
+        name: String,
+        broken: Vec<Violation>,
     },
     /// Another request for the name is open.
     #[error("`{name}` is {state} already, with {}", Listed(differences))]
@@ -129,13 +143,13 @@ impl fmt::Display for Difference {
     }
 }
 
-struct Listed<'a>(&'a [Difference]);
+struct Listed<'a, T>(&'a [T]);
 
-impl fmt::Display for Listed<'_> {
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, difference) in self.0.iter().enumerate() {
+        for (index, item) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
-            write!(formatter, "{separator}{difference}")?;
+            write!(formatter, "{separator}{item}")?;
         }
         Ok(())
     }
@@ -160,17 +174,37 @@ impl Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
             Some(ErrorCode::DiskFull) => Self::Full { path, source },
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source },
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                Self::ReadOnly { path, source }
+            // What is not there or is not what was written, in a file that says it is a registry.
+            None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
+                Self::Damaged { path, source }
             }
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure,
+            ) => Self::ReadOnly { path, source },
             _ => Self::Sqlite { path, source },
         }
     }
 
+    /// Says whether it is trouble with the file, which the next request would have too.
+    pub fn is_of_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Locked { .. }
+                | Self::Full { .. }
+                | Self::ReadOnly { .. }
+                | Self::Sqlite { .. }
+        )
+    }
+
     /// Returns the status that a run which ends with this error leaves with.
     pub fn status(&self) -> Status {
+        let is_kafkas = |rule: &Violation| matches!(rule, Violation::Kafka(_));
         match self {
+            Self::Broken { broken, .. } if broken.iter().any(is_kafkas) => Status::Usage,
             Self::Absent { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
@@ -187,6 +221,8 @@ impl Error {
             Self::InState { .. }
             | Self::FourEyes { .. }
             | Self::NotRequester { .. }
+            | Self::Another { .. }
+            | Self::Broken { .. }
             | Self::Differs { .. }
             | Self::FewerPartitions { .. }
             | Self::Replication { .. }
@@ -222,6 +258,15 @@ impl Error {
             }
             Self::NotRequester { name, .. } => {
                 format!("kpipe topic reject {name} --reason TEXT")
+            }
+            Self::Another { name, .. } => {
+                format!("kpipe topic list '^{name}$' --state PENDING")
+            }
+            Self::Broken { .. } if self.status() == Status::Usage => {
+                "for example `shop.orders`, `shop-orders` or `shop_orders`".to_owned()
+            }
+            Self::Broken { .. } => {
+                "the rules are in the profile's policy; `kpipe config show` names the profile".to_owned()
             }
             Self::Differs { name, state, .. } if *state == State::Pending => {
                 format!("`kpipe topic cancel {name}` makes room, or wait until it is decided")

@@ -6,28 +6,34 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::event::{Actor, Entry, Stamp};
-use super::request::{self, Observation, ReasonCode, Request, Spec, State, stored};
+use super::policy::{FourEyes, Policy, Rules};
+use super::request::{self, COLUMNS, Observation, ReasonCode, Request, Spec, State, Wish, stored};
 use super::{Error, Fault, Registry};
-
-/// Whether the requester may decide.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FourEyes {
-    /// Somebody else decides.
-    #[default]
-    On,
-    Off,
-}
 
 /// What [`Registry::request`] is given.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
     /// A `UUIDv7`, for when it is new.
     pub id: Uuid,
-    pub spec: &'a Spec,
+    pub wish: &'a Wish,
     /// Undecided at this time, it is rejected.
     pub expires_at: Option<Timestamp>,
     /// Who has approved it elsewhere.
     pub approved_by: Option<&'a str>,
+}
+
+/// Which request is meant: that for a name, and no other than the one somebody saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Meant<'a> {
+    pub name: &'a str,
+    /// The id that was seen. Between a look and a decision another request can take the place.
+    pub id: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Meant<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, id: None }
+    }
 }
 
 /// What became of asking.
@@ -63,16 +69,16 @@ impl Registry {
     /// gets that request.
     ///
     /// # Errors
-    /// [`Error::Differs`], [`Error::FewerPartitions`], [`Error::Replication`], [`Error::Collides`], and
-    /// with `approved_by` [`Error::FourEyes`].
+    /// [`Error::Broken`], [`Error::Differs`], [`Error::FewerPartitions`], [`Error::Replication`],
+    /// [`Error::Collides`], and with `approved_by` [`Error::FourEyes`].
     pub fn request(
         &mut self,
         asked: &Asked<'_>,
-        four_eyes: FourEyes,
+        rules: &Rules,
         stamp: Stamp<'_>,
     ) -> Result<Requested, Error> {
         self.write(stamp.at, |transaction| {
-            let requested = ask(transaction, asked, stamp)?;
+            let requested = ask(transaction, asked, &rules.policy, stamp)?;
             let (Requested::New(request) | Requested::Known(request)) = &requested;
             match asked.approved_by {
                 Some(by) if request.state == State::Pending => {
@@ -84,7 +90,7 @@ impl Registry {
                         actor: &actor,
                         ..stamp
                     };
-                    let approved = approve(transaction, request, None, four_eyes, stamp)?;
+                    let approved = approve(transaction, request, None, rules.four_eyes, stamp)?;
                     Ok(match requested {
                         Requested::New(_) => Requested::New(approved),
                         Requested::Known(_) => Requested::Known(approved),
@@ -99,15 +105,15 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::InState`], [`Error::FourEyes`].
-    pub fn approve(
+    pub fn approve<'a>(
         &mut self,
-        name: &str,
+        meant: impl Into<Meant<'a>>,
         comment: Option<&str>,
         four_eyes: FourEyes,
         stamp: Stamp<'_>,
     ) -> Result<Request, Error> {
         self.write(stamp.at, |transaction| {
-            let request = found(transaction, name, &[State::Pending])?;
+            let request = found(transaction, meant.into(), &[State::Pending])?;
             approve(transaction, &request, comment, four_eyes, stamp)
         })
     }
@@ -116,15 +122,15 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::approve`].
-    pub fn reject(
+    pub fn reject<'a>(
         &mut self,
-        name: &str,
+        meant: impl Into<Meant<'a>>,
         reason: &str,
         four_eyes: FourEyes,
         stamp: Stamp<'_>,
     ) -> Result<Request, Error> {
         self.write(stamp.at, |transaction| {
-            let request = found(transaction, name, &[State::Pending])?;
+            let request = found(transaction, meant.into(), &[State::Pending])?;
             decide(transaction, &request, Some(reason), four_eyes, stamp)?;
             let code = ReasonCode::Declined;
             end(
@@ -151,17 +157,17 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::InState`], [`Error::NotRequester`].
-    pub fn cancel(
+    pub fn cancel<'a>(
         &mut self,
-        name: &str,
+        meant: impl Into<Meant<'a>>,
         comment: Option<&str>,
         stamp: Stamp<'_>,
     ) -> Result<Request, Error> {
         self.write(stamp.at, |transaction| {
-            let request = found(transaction, name, OPEN)?;
+            let request = found(transaction, meant.into(), OPEN)?;
             if request.spec.created_by != stamp.actor.name {
                 return Err(Fault::Refused(Error::NotRequester {
-                    name: name.to_owned(),
+                    name: request.spec.name,
                     created_by: request.spec.created_by,
                     by: stamp.actor.name.clone(),
                 }));
@@ -191,14 +197,14 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::InState`].
-    pub fn deactivate(
+    pub fn deactivate<'a>(
         &mut self,
-        name: &str,
+        meant: impl Into<Meant<'a>>,
         reason: &str,
         stamp: Stamp<'_>,
     ) -> Result<Request, Error> {
         self.write(stamp.at, |transaction| {
-            let request = found(transaction, name, &[State::Active])?;
+            let request = found(transaction, meant.into(), &[State::Active])?;
             let code = ReasonCode::Deactivated;
             let actor = Some(stamp.actor);
             end(
@@ -361,7 +367,7 @@ impl Registry {
         }
         self.transaction(|transaction| {
             let due: Vec<Request> = transaction
-                .prepare(&format!("SELECT * FROM request WHERE {DUE}"))?
+                .prepare(&format!("SELECT {COLUMNS} FROM request WHERE {DUE}"))?
                 .query_map([&at_text], Request::from_row)?
                 .collect::<rusqlite::Result<_>>()?;
             for request in due {
@@ -381,11 +387,14 @@ impl Registry {
 fn ask(
     transaction: &Transaction<'_>,
     asked: &Asked<'_>,
+    policy: &Policy,
     stamp: Stamp<'_>,
 ) -> Result<Requested, Fault> {
-    let (spec, name) = (asked.spec, &asked.spec.name);
+    let name = &asked.wish.name;
     if let Some(open) = request::open(transaction, name)? {
-        let differences = open.spec.differences(spec);
+        let differences = open
+            .spec
+            .differences(&asked.wish.complete(Some(&open.spec)));
         if differences.is_empty() {
             return Ok(Requested::Known(open));
         }
@@ -395,7 +404,11 @@ fn ask(
             differences,
         }));
     }
-    if let Some(active) = request::active(transaction, name)? {
+    let active = request::active(transaction, name)?;
+    let spec = &asked
+        .wish
+        .complete(active.as_ref().map(|active| &active.spec));
+    if let Some(active) = active {
         let (has, name) = (&active.spec, name.clone());
         if has.differences(spec).is_empty() {
             return Ok(Requested::Known(active));
@@ -414,6 +427,13 @@ fn ask(
                 asked: spec.replication,
             }));
         }
+    }
+    let broken = policy.check(spec);
+    if !broken.is_empty() {
+        return Err(Fault::Refused(Error::Broken {
+            name: name.clone(),
+            broken,
+        }));
     }
     if let Some(other) = colliding(transaction, name)? {
         return Err(Fault::Refused(Error::Collides {
@@ -565,12 +585,13 @@ fn exactly_one(changed: usize) -> rusqlite::Result<()> {
     }
 }
 
-/// The request for `name` that is in one of these states.
+/// The request that is meant, which has to be in one of these states.
 fn found(
     transaction: &Transaction<'_>,
-    name: &str,
+    meant: Meant<'_>,
     wanted: &'static [State],
 ) -> Result<Request, Fault> {
+    let name = meant.name;
     let request = if wanted == [State::Active] {
         request::active(transaction, name)?
     } else {
@@ -580,7 +601,14 @@ fn found(
         None => request::current(transaction, name)?,
         found => found,
     };
-    in_state(request, name, wanted)
+    match (request, meant.id) {
+        (Some(request), Some(id)) if request.id != id => Err(Fault::Refused(Error::Another {
+            name: name.to_owned(),
+            seen: id.to_owned(),
+            standing: request.id,
+        })),
+        (request, _) => in_state(request, name, wanted),
+    }
 }
 
 fn with_id(

@@ -8,8 +8,12 @@
 mod error;
 mod event;
 mod file;
+mod gate;
 mod life;
+pub mod line;
 mod meta;
+pub mod name;
+mod policy;
 mod request;
 mod subscription;
 
@@ -20,9 +24,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp};
-pub use life::{Asked, FourEyes, Import, Imported, Requested};
+pub use gate::{Gate, NotApproved};
+pub use life::{Asked, Import, Imported, Meant, Requested};
+pub use line::{LineError, NamedLine};
 pub use meta::Statistics;
-pub use request::{Observation, Reason, ReasonCode, Request, Spec, State};
+pub use policy::{FourEyes, Policy, Range, Rules, Violation};
+pub use request::{Observation, Reason, ReasonCode, Request, Spec, State, Wish};
 pub use subscription::Subscription;
 
 /// An open registry.

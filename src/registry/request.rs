@@ -176,6 +176,50 @@ pub struct Spec {
     pub kind: Option<String>,
 }
 
+/// What somebody says they want; what they do not say stays as it is, or is the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub name: String,
+    pub created_by: String,
+    pub partitions: Option<i32>,
+    pub replication: Option<i32>,
+    /// All of it.
+    pub config: Option<BTreeMap<String, String>>,
+    pub description: Option<String>,
+    pub kind: Option<String>,
+}
+
+impl Wish {
+    /// Returns the whole of what is asked for, where `standing` is asked for or active already.
+    pub(super) fn complete(&self, standing: Option<&Spec>) -> Spec {
+        let mut spec = standing.cloned().unwrap_or(Spec {
+            name: String::new(),
+            created_by: String::new(),
+            partitions: 3,
+            replication: 1,
+            config: BTreeMap::new(),
+            description: None,
+            kind: None,
+        });
+        spec.name.clone_from(&self.name);
+        spec.created_by.clone_from(&self.created_by);
+        spec.partitions = self.partitions.unwrap_or(spec.partitions);
+        spec.replication = self.replication.unwrap_or(spec.replication);
+        if let Some(config) = &self.config {
+            spec.config.clone_from(config);
+        }
+        for (wish, part) in [
+            (&self.description, &mut spec.description),
+            (&self.kind, &mut spec.kind),
+        ] {
+            if let Some(text) = wish {
+                *part = Some(text.clone()).filter(|text| !text.is_empty());
+            }
+        }
+        spec
+    }
+}
+
 impl Spec {
     /// Returns in what `asked` is another topic than this one. Who asks makes no difference.
     pub fn differences(&self, asked: &Self) -> Vec<Difference> {
@@ -235,13 +279,11 @@ pub struct Observation {
 /// A request, in the order that its JSON has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Request {
-    #[serde(skip)]
-    pub(super) seq: i64,
-    /// A `UUIDv7`.
-    pub id: String,
-    pub state: State,
     #[serde(flatten)]
     pub spec: Spec,
+    pub state: State,
+    /// A `UUIDv7`.
+    pub id: String,
     pub requested_at: Timestamp,
     /// Undecided at this time, it is rejected.
     pub expires_at: Option<Timestamp>,
@@ -271,10 +313,6 @@ pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
     row.get::<_, Time>(column).map(|time| time.0)
 }
 
-fn time_if_any(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<Time>>(column)?.map(|time| time.0))
-}
-
 struct Time(Timestamp);
 
 impl FromSql for Time {
@@ -297,39 +335,62 @@ impl FromSql for Config {
     }
 }
 
+/// The columns of a request, in the order that [`Request::from_row`] takes them. By name, each would be
+/// searched for in each row, which takes longer than the rest.
+pub(super) const COLUMNS: &str = "name, created_by, partitions, replication, config, description, type, state, id, \
+     requested_at, expires_at, decided_at, decided_by, comment, activated_at, adopted, ended_at, ended_by, \
+     reason_code, ended_comment, ready, reason, message, attempts, next_attempt_at, observed_at";
+
+struct Columns<'a> {
+    row: &'a Row<'a>,
+    next: usize,
+}
+
+impl Columns<'_> {
+    fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let column = self.next;
+        self.next += 1;
+        self.row.get(column)
+    }
+
+    fn time(&mut self) -> rusqlite::Result<Option<Timestamp>> {
+        Ok(self.take::<Option<Time>>()?.map(|time| time.0))
+    }
+}
+
 impl Request {
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let mut row = Columns { row, next: 0 };
         Ok(Self {
-            seq: row.get("seq")?,
-            id: row.get("id")?,
-            state: row.get("state")?,
             spec: Spec {
-                name: row.get("name")?,
-                created_by: row.get("created_by")?,
-                partitions: row.get("partitions")?,
-                replication: row.get("replication")?,
-                config: row.get::<_, Config>("config")?.0,
-                description: row.get("description")?,
-                kind: row.get("type")?,
+                name: row.take()?,
+                created_by: row.take()?,
+                partitions: row.take()?,
+                replication: row.take()?,
+                config: row.take::<Config>()?.0,
+                description: row.take()?,
+                kind: row.take()?,
             },
-            requested_at: time(row, "requested_at")?,
-            expires_at: time_if_any(row, "expires_at")?,
-            decided_at: time_if_any(row, "decided_at")?,
-            decided_by: row.get("decided_by")?,
-            comment: row.get("comment")?,
-            activated_at: time_if_any(row, "activated_at")?,
-            adopted: row.get("adopted")?,
-            ended_at: time_if_any(row, "ended_at")?,
-            ended_by: row.get("ended_by")?,
-            reason_code: row.get("reason_code")?,
-            ended_comment: row.get("ended_comment")?,
+            state: row.take()?,
+            id: row.take()?,
+            requested_at: row.take::<Time>()?.0,
+            expires_at: row.time()?,
+            decided_at: row.time()?,
+            decided_by: row.take()?,
+            comment: row.take()?,
+            activated_at: row.time()?,
+            adopted: row.take()?,
+            ended_at: row.time()?,
+            ended_by: row.take()?,
+            reason_code: row.take()?,
+            ended_comment: row.take()?,
             observation: Observation {
-                ready: row.get("ready")?,
-                reason: row.get("reason")?,
-                message: row.get("message")?,
-                attempts: row.get("attempts")?,
-                next_attempt_at: time_if_any(row, "next_attempt_at")?,
-                observed_at: time_if_any(row, "observed_at")?,
+                ready: row.take()?,
+                reason: row.take()?,
+                message: row.take()?,
+                attempts: row.take()?,
+                next_attempt_at: row.time()?,
+                observed_at: row.time()?,
             },
         })
     }
@@ -340,9 +401,10 @@ impl Registry {
     /// others the last word on each name. A name has two when a change of its topic is open.
     pub fn requests(&self, state: Option<State>) -> Result<Vec<Request>, Error> {
         self.read(|connection| {
-            let all = "SELECT * FROM standing ORDER BY name, seq";
-            let some = "SELECT * FROM standing WHERE state = ?1 ORDER BY name, seq";
-            let mut statement = connection.prepare_cached(state.map_or(all, |_| some))?;
+            let which = state.map_or("", |_| "WHERE state = ?1");
+            let mut statement = connection.prepare(&format!(
+                "SELECT {COLUMNS} FROM standing {which} ORDER BY name, seq"
+            ))?;
             let rows = match state {
                 Some(state) => statement.query_map([state], Request::from_row)?,
                 None => statement.query_map([], Request::from_row)?,
@@ -355,7 +417,9 @@ impl Registry {
     pub fn requests_for(&self, name: &str) -> Result<Vec<Request>, Error> {
         self.read(|connection| {
             connection
-                .prepare_cached("SELECT * FROM request WHERE name = ?1 ORDER BY seq")?
+                .prepare(&format!(
+                    "SELECT {COLUMNS} FROM request WHERE name = ?1 ORDER BY seq"
+                ))?
                 .query_map([name], Request::from_row)?
                 .collect()
         })
@@ -405,7 +469,7 @@ pub(super) fn with_id(connection: &Connection, id: &str) -> rusqlite::Result<Opt
 
 fn one(connection: &Connection, which: &str, value: &str) -> rusqlite::Result<Option<Request>> {
     connection
-        .prepare_cached(&format!("SELECT * FROM request {which}"))?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM request {which}"))?
         .query_row(params![value], Request::from_row)
         .optional()
 }

@@ -27,6 +27,20 @@ fn spec(name: &str) -> Spec {
     }
 }
 
+/// Everything said.
+fn wish(spec: &Spec) -> Wish {
+    let spec = spec.clone();
+    Wish {
+        name: spec.name,
+        created_by: spec.created_by,
+        partitions: Some(spec.partitions),
+        replication: Some(spec.replication),
+        config: Some(spec.config),
+        description: Some(spec.description.unwrap_or_default()),
+        kind: Some(spec.kind.unwrap_or_default()),
+    }
+}
+
 /// A registry in a folder of its own, and somebody who acts at second 0.
 struct Place {
     folder: tempfile::TempDir,
@@ -57,7 +71,7 @@ impl Place {
         self.ids += 1;
         let asked = Asked {
             id: uuid::Uuid::from_u64_pair(0, self.ids),
-            spec,
+            wish: &wish(spec),
             expires_at,
             approved_by: None,
         };
@@ -66,7 +80,7 @@ impl Place {
             actor: &actor,
             at: at(0),
         };
-        self.registry.request(&asked, FourEyes::On, stamp)
+        self.registry.request(&asked, &Rules::default(), stamp)
     }
 
     fn by<T>(
@@ -282,6 +296,72 @@ fn a_change_is_a_request_of_its_own_that_takes_the_place_of_the_topic_when_appli
 }
 
 #[test]
+fn what_is_not_said_stays_as_it_is() {
+    let mut place = Place::new();
+    let topic = place.in_state("orders", State::Active);
+    let wish = |partitions| Wish {
+        name: "orders".to_owned(),
+        created_by: "bob".to_owned(),
+        partitions,
+        ..Wish::default()
+    };
+    let mut ask = |wish: &Wish| {
+        let asked = Asked {
+            id: uuid::Uuid::from_u64_pair(1, 1),
+            wish,
+            expires_at: None,
+            approved_by: None,
+        };
+        place.by("bob", |registry, stamp| {
+            registry.request(&asked, &Rules::default(), stamp)
+        })
+    };
+    assert_eq!(ask(&wish(None)).unwrap(), Requested::Known(topic.clone()));
+    let Requested::New(change) = ask(&wish(Some(6))).unwrap() else {
+        panic!("more partitions are a change");
+    };
+    let expected = Spec {
+        partitions: 6,
+        created_by: "bob".to_owned(),
+        ..topic.spec
+    };
+    assert_eq!(change.spec, expected);
+    assert_eq!(ask(&wish(None)).unwrap(), Requested::Known(change));
+    let cleared = Wish {
+        description: Some(String::new()),
+        ..wish(None)
+    };
+    let error = ask(&cleared).unwrap_err().to_string();
+    assert!(
+        error.contains("description what was ordered, not nothing"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_request_that_took_the_place_of_the_one_seen_is_not_decided() {
+    let mut place = Place::new();
+    let seen = place.in_state("orders", State::Pending).id;
+    place
+        .by("alice", |registry, stamp| {
+            registry.cancel("orders", None, stamp)
+        })
+        .unwrap();
+    let standing = place.in_state("orders", State::Pending).id;
+    let mut approve = |id| {
+        let meant = Meant {
+            name: "orders",
+            id: Some(id),
+        };
+        place.by("bob", |registry, stamp| {
+            registry.approve(meant, None, FourEyes::On, stamp)
+        })
+    };
+    assert!(matches!(approve(&seen), Err(Error::Another { .. })));
+    assert_eq!(approve(&standing).unwrap().state, State::Approved);
+}
+
+#[test]
 fn a_change_that_kafka_cannot_make_is_refused_when_asked() {
     let mut place = Place::new();
     place.in_state("orders", State::Active);
@@ -357,15 +437,14 @@ fn the_requester_neither_approves_nor_rejects_unless_the_rule_is_off() {
 fn a_request_can_be_approved_as_it_is_made_and_four_eyes_still_apply() {
     let mut place = Place::new();
     let mut ask = |by: &str, number| {
-        let spec = spec("orders");
         let asked = Asked {
             id: uuid::Uuid::from_u64_pair(0, number),
-            spec: &spec,
+            wish: &wish(&spec("orders")),
             expires_at: None,
             approved_by: Some(by),
         };
         place.by("alice", |registry, stamp| {
-            registry.request(&asked, FourEyes::On, stamp)
+            registry.request(&asked, &Rules::default(), stamp)
         })
     };
     assert!(matches!(ask("alice", 1), Err(Error::FourEyes { .. })));

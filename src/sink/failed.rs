@@ -63,6 +63,20 @@ impl FailedFile {
             path: path.to_owned(),
             error,
         };
+        let same = |path: &Path, other: &File| {
+            let (Ok(ours), Ok(other)) = (path.metadata(), other.metadata()) else {
+                return false;
+            };
+            (ours.dev(), ours.ino()) == (other.dev(), other.ino())
+                && !ours.file_type().is_char_device()
+        };
+        // Where a symbolic link leads, so that a rename replaces the file and not the link.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        for ours in [path, &reasons_of(&real)] {
+            if inputs.iter().any(|input| same(ours, input)) {
+                return Err(FailedFileError::IsInput(ours.to_owned()));
+            }
+        }
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -73,15 +87,6 @@ impl FailedFile {
             .or_else(|_| OpenOptions::new().append(true).open(path))
             .map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        let same = |other: &File| {
-            other.metadata().is_ok_and(|other| {
-                (other.dev(), other.ino()) == (metadata.dev(), metadata.ino())
-                    && !metadata.file_type().is_char_device()
-            })
-        };
-        if inputs.iter().any(|input| same(input)) {
-            return Err(FailedFileError::IsInput(path.to_owned()));
-        }
         let direct = !metadata.is_file();
         let mut kept = if direct { 0 } else { metadata.len() };
         if kept > 0 {
@@ -95,11 +100,8 @@ impl FailedFile {
         let path = if direct {
             path.to_owned()
         } else {
-            // Where a symbolic link leads, so that a rename replaces the file and not the link.
             path.canonicalize().map_err(failed)?
         };
-        let mut why_path = path.clone().into_os_string();
-        why_path.push(".why");
         let why = if direct {
             OpenOptions::new().write(true).open("/dev/null")
         } else {
@@ -107,7 +109,7 @@ impl FailedFile {
                 .create(true)
                 .append(true)
                 .mode(0o600)
-                .open(&why_path)
+                .open(reasons_of(&path))
         };
         Ok(Self {
             path,
@@ -252,6 +254,13 @@ impl Journal {
     pub fn end_line(&self) -> Result<(), FailedFileError> {
         self.file().end_line()
     }
+}
+
+/// `FILE.why`, beside `FILE`.
+fn reasons_of(path: &Path) -> PathBuf {
+    let mut reasons = path.to_owned().into_os_string();
+    reasons.push(".why");
+    reasons.into()
 }
 
 /// Ends the line that `written` left open.

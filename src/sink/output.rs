@@ -36,6 +36,8 @@ pub enum Format {
     Template(Box<Template>),
     /// For people, on a terminal.
     Pretty(Box<Pretty>),
+    /// The same with a label to each part.
+    Labelled(Box<Pretty>),
 }
 
 impl Format {
@@ -48,6 +50,7 @@ impl Format {
             }
             Self::Template(template) => template.write(record, out),
             Self::Pretty(pretty) => pretty.write(record, out),
+            Self::Labelled(pretty) => pretty.write_labelled(record, out),
         }
     }
 }
@@ -71,7 +74,7 @@ impl Output {
     pub fn stdout(format: Format, is_over: impl Fn() -> bool + 'static) -> io::Result<Self> {
         let file = stdout()?;
         // What is for people is fit for a terminal already.
-        let raw = file.is_terminal() && !matches!(format, Format::Pretty(_));
+        let raw = file.is_terminal() && !matches!(format, Format::Pretty(_) | Format::Labelled(_));
         Ok(Self {
             format,
             for_terminal: raw.then(Vec::new),
@@ -102,6 +105,16 @@ impl Output {
     /// Writes what [`Output::format`] made.
     pub fn write_formatted(&mut self, text: &[u8]) -> io::Result<()> {
         self.chunk.extend_from_slice(text);
+        self.hand_over_from(CHUNK)
+    }
+
+    /// Writes lines that were made elsewhere; on a terminal, what is unfit for one is escaped.
+    pub fn write_lines(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.for_terminal.is_some() {
+            sanitize_into(lines, &mut self.chunk);
+        } else {
+            self.chunk.extend_from_slice(lines);
+        }
         self.hand_over_from(CHUNK)
     }
 

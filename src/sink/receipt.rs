@@ -35,6 +35,17 @@ impl Failure {
         }
     }
 
+    /// The line is longer than `limit` bytes.
+    pub fn too_long(limit: usize) -> Self {
+        Self {
+            code: "LINE_TOO_LONG".into(),
+            text: format!("line longer than {} MiB", limit / (1024 * 1024)).into(),
+            column: None,
+            maybe_persisted: false,
+            ends_run: false,
+        }
+    }
+
     /// Nobody tried.
     pub fn not_sent(why: impl Into<Cow<'static, str>>) -> Self {
         Self {

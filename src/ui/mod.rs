@@ -2,6 +2,7 @@
 
 mod confirm;
 mod indent;
+mod labelled;
 pub mod pretty;
 pub mod rows;
 pub mod sanitize;

@@ -21,7 +21,7 @@ use super::sanitize::{one_line_into, sanitize_into};
 use crate::record::Record;
 
 /// Bytes of a value that are shown.
-const VALUE_LIMIT: usize = 4096;
+pub(super) const VALUE_LIMIT: usize = 4096;
 /// Bytes of a key, of a header's name and of its value that are shown.
 const KEY_LIMIT: usize = 256;
 /// Bytes that are shown of what is not text.
@@ -29,10 +29,10 @@ const HEX_LIMIT: usize = 32;
 /// JSON that is longer is spread over lines.
 const JSON_WIDTH: usize = 96;
 
-const POSITION: Style = Style::new().bold();
-const TIME: Style = AnsiColor::Green.on_default();
-const KEY: Style = AnsiColor::Cyan.on_default();
-const HEADER: Style = Style::new().dimmed();
+pub(super) const POSITION: Style = Style::new().bold();
+pub(super) const TIME: Style = AnsiColor::Green.on_default();
+pub(super) const KEY: Style = AnsiColor::Cyan.on_default();
+pub(super) const HEADER: Style = Style::new().dimmed();
 /// What kpipe says in place of bytes: null, empty, how much was left out.
 const REMARK: Style = AnsiColor::Yellow.on_default();
 
@@ -84,17 +84,9 @@ impl Pretty {
         self.write_styled(POSITION, out, |out| out.extend_from_slice(&position));
         print(out, format_args!("{:padding$}", ""));
         match record.timestamp {
-            Some(timestamp) => self.write_styled(TIME, out, |out| {
-                if let Ok(time) = Timestamp::from_millisecond(timestamp.millis) {
-                    let local = time.to_zoned(self.zone.clone());
-                    print(
-                        out,
-                        format_args!("{}", local.strftime("%Y-%m-%d %H:%M:%S%.3f")),
-                    );
-                } else {
-                    print(out, format_args!("{:<23}", timestamp.millis));
-                }
-            }),
+            Some(timestamp) => {
+                self.write_styled(TIME, out, |out| self.write_time(timestamp.millis, out));
+            }
             None => self.write_remark(format_args!("{:<23}", "no timestamp"), out),
         }
         out.extend_from_slice(b"  ");
@@ -109,7 +101,20 @@ impl Pretty {
         out.push(b'\n');
     }
 
-    fn write_value(&self, value: Option<&[u8]>, out: &mut Vec<u8>) {
+    pub(super) fn write_time(&self, millis: i64, out: &mut Vec<u8>) {
+        if let Ok(time) = Timestamp::from_millisecond(millis) {
+            let local = time.to_zoned(self.zone.clone());
+            print(
+                out,
+                format_args!("{}", local.strftime("%Y-%m-%d %H:%M:%S%.3f")),
+            );
+        } else {
+            print(out, format_args!("{millis:<23}"));
+        }
+    }
+
+    /// Appends a value on lines of its own, two columns in.
+    pub(super) fn write_value(&self, value: Option<&[u8]>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"  ");
         match (value, value.and_then(|value| text_of(value, VALUE_LIMIT))) {
             (None, _) => self.write_remark(format_args!("tombstone"), out),
@@ -132,11 +137,16 @@ impl Pretty {
         }
     }
 
-    fn write_remark(&self, remark: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
+    pub(super) fn write_remark(&self, remark: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
         self.write_styled(REMARK, out, |out| print(out, remark));
     }
 
-    fn write_styled(&self, style: Style, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn write_styled(
+        &self,
+        style: Style,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let style = if self.color { style } else { Style::new() };
         print(out, format_args!("{style}"));
         write(out);
@@ -144,7 +154,7 @@ impl Pretty {
     }
 }
 
-fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+pub(super) fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
     // Writing to a `Vec` does not fail.
     let _ = out.write_fmt(arguments);
 }
@@ -163,7 +173,7 @@ fn text_of(bytes: &[u8], limit: usize) -> Option<&str> {
 }
 
 /// Writes a key or a part of a header on one line, and how much of it was left out.
-fn write_short(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_short(bytes: &[u8], out: &mut Vec<u8>) {
     let rest = match text_of(bytes, KEY_LIMIT) {
         Some(text) => {
             one_line_into(text.as_bytes(), out);
@@ -191,6 +201,11 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
     } else {
         sanitize_into(text.as_bytes(), &mut clean);
     }
+    write_lines(&clean, out);
+}
+
+/// Writes what is fit for a terminal already, its second line and the rest two columns in.
+pub(super) fn write_lines(clean: &[u8], out: &mut Vec<u8>) {
     for (index, line) in clean.split(|byte| *byte == b'\n').enumerate() {
         if index > 0 {
             out.extend_from_slice(b"\n  ");

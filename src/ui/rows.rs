@@ -1,6 +1,6 @@
 //! Rows as a table for people or as JSON Lines for programs, from one value.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -32,21 +32,38 @@ pub fn write(
     is_terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    write_columns(rows, &[], output, is_terminal, out)
+}
+
+/// Writes `rows`; a table has these columns alone, in their order, unless none are named.
+pub fn write_columns(
+    rows: &[impl Serialize],
+    columns: &[&str],
+    output: Output,
+    is_terminal: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    // A row is written in many small pieces.
+    let mut out = BufWriter::new(out);
     if !output.is_table(is_terminal) {
         for row in rows {
-            serde_json::to_writer(&mut *out, row)?;
+            serde_json::to_writer(&mut out, row)?;
             out.write_all(b"\n")?;
         }
-        return Ok(());
+        return out.flush();
     }
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     for (index, row) in rows.iter().enumerate() {
-        let Value::Object(fields) = serde_json::to_value(row)? else {
+        let Value::Object(mut fields) = serde_json::to_value(row)? else {
             continue;
         };
+        if !columns.is_empty() {
+            let named = |name: &&str| Some(((*name).to_owned(), fields.remove(*name)?));
+            fields = columns.iter().filter_map(named).collect();
+        }
         if index == 0 {
             table.set_header(
                 fields
@@ -63,5 +80,5 @@ pub fn write(
     for line in table.lines() {
         writeln!(out, "{}", line.trim())?;
     }
-    Ok(())
+    out.flush()
 }

@@ -184,3 +184,31 @@ fn a_profile_that_is_not_there_is_wrong_usage() {
         .says(&["staging", "dev", "prod"])
         .says_one_block();
 }
+
+#[test]
+fn what_the_client_library_would_refuse_is_shown_and_said() {
+    let place = Place::at("environment:9092");
+    let ended = place
+        .kpipe(&["config", "show", "-X", "fetch.min.bytes=many"])
+        .run()
+        .ends(2)
+        .says(&["`fetch.min.bytes`"])
+        .says_one_block();
+    assert!(ended.out().contains("\"many\",\"origin\":\"-X\""));
+}
+
+#[test]
+fn the_command_that_converts_a_java_store_is_told_in_one_line() {
+    let place = Place::at("environment:9092");
+    place.write("client.properties", "ssl.truststore.location=trust.jks\n");
+    let ended = place
+        .kpipe(&["config", "show", "-F", "client.properties"])
+        .run()
+        .ends(2)
+        .says(&[
+            "`keytool -list -rfc -keystore trust.jks > trust.pem`",
+            "`ssl.ca.location=trust.pem`",
+        ])
+        .says_one_block();
+    assert!(!ended.stderr().contains("\\n"), "{}", ended.stderr());
+}

@@ -7,7 +7,9 @@ use std::process::Command;
 fn passes(mut command: Command) {
     let home = tempfile::tempdir().unwrap();
     let output = command
+        .env_remove("KAFKA_BROKERS")
         .env_remove("KAFKA_CLASSPATH")
+        .env_remove("KPIPE_BROKERS")
         .env("KPIPE", env!("CARGO_BIN_EXE_kpipe"))
         .env("HOME", home.path())
         .output()
@@ -32,6 +34,11 @@ fn the_tour_runs_on_the_built_in_broker() {
         .args(["broker", "--topic", "orders", "--topic", "copy", "--"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tour.sh"));
     passes(command);
+}
+
+#[test]
+fn a_topic_is_approved_and_read_by_its_subscriber() {
+    passes(example("approval.sh"));
 }
 
 #[test]
@@ -61,6 +68,7 @@ fn every_example_is_run_here() {
     assert_eq!(
         scripts,
         [
+            "approval.sh",
             "copy-between-clusters.sh",
             "recover-failed.sh",
             "smoke-test.sh",

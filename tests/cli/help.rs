@@ -7,6 +7,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
     let place = Place::at("127.0.0.1:1");
     for (topic, page) in [
         ("record-line", include_str!("../../docs/record-line.md")),
+        ("approval", include_str!("../../docs/approval.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
     ] {
         place
@@ -28,7 +29,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
 fn the_overview_names_every_command() {
     let place = Place::at("127.0.0.1:1");
     let flag = place.kpipe(&["--help"]).run().ends(0).errors("").out();
-    for command in ["send", "tail", "broker", "config", "help"] {
+    for command in ["send", "tail", "generate", "broker", "config", "help"] {
         assert!(
             flag.lines()
                 .any(|line| line.trim_start().starts_with(&format!("{command} "))),

@@ -8,9 +8,13 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod approved;
 mod broker;
 mod config;
 mod examples;
+mod generate;
+mod generate_active;
+mod generate_verify;
 mod group;
 mod help;
 mod layering;
@@ -19,9 +23,15 @@ mod send;
 mod send_accounts;
 mod send_input;
 mod stats;
+mod subscription;
 mod support;
 mod tail;
 mod tail_group;
 mod terminal;
+mod topic;
+mod topic_file;
+mod topic_policy;
+mod topic_races;
+mod topic_reconcile;
 mod unreachable;
 mod usage;

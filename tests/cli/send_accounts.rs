@@ -104,6 +104,62 @@ fn the_input_is_refused_as_the_failed_file() {
 }
 
 #[test]
+fn the_input_is_refused_as_the_file_of_the_reasons() {
+    let place = Place::with(&["orders:1"]);
+    place.write("left.why", "{\"value\":\"a\"}\n");
+    std::os::unix::fs::symlink(place.path("left.why"), place.path("link")).unwrap();
+    for input in ["left.why", "link"] {
+        place
+            .kpipe(&["send", "orders", "--file", input, "--failed", "left"])
+            .run()
+            .ends(2)
+            .says(&["left.why` is also the input"])
+            .says_one_block();
+    }
+    assert_eq!(place.read("left.why"), b"{\"value\":\"a\"}\n");
+    assert!(!place.path("left").exists());
+    assert_eq!(place.values("orders"), "");
+}
+
+#[test]
+fn strict_gives_its_reasons_in_receipts_and_beside_the_failed_file() {
+    let place = Place::with(&["orders:1"]);
+    let receipts = place
+        .kpipe(&[
+            "send",
+            "orders",
+            "--strict",
+            "--failed",
+            "left",
+            "--receipts",
+            "failed",
+        ])
+        .input(MIXED)
+        .run()
+        .ends(2)
+        .says(&["error: nothing was sent: 2 lines are bad"])
+        .json();
+    assert_eq!(
+        String::from_utf8(place.read("left")).unwrap(),
+        format!("{MIXED}\n")
+    );
+    let why = String::from_utf8(place.read("left.why")).unwrap();
+    let why: Vec<serde_json::Value> = why
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(why, receipts);
+    // The last is for every line that has no reason of its own.
+    assert_eq!(
+        each(&why, "line"),
+        [&json!(2), &json!(4), &serde_json::Value::Null]
+    );
+    let codes: Vec<_> = why.iter().map(|reason| &reason["error"]["code"]).collect();
+    assert_eq!(codes, ["MALFORMED", "MALFORMED", "NOT_SENT"]);
+    assert_eq!(place.values("orders"), "");
+}
+
+#[test]
 fn what_the_broker_refuses_is_failed_and_kept() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("orders", 1, 1).unwrap();

@@ -106,6 +106,17 @@ impl Place {
         }
     }
 
+    /// Takes topics into the registry as ACTIVE, as they are in Kafka.
+    pub(crate) fn active(&self, topics: &[&str]) -> &Self {
+        let these = format!("^({})$", topics.join("|"));
+        let _ = self
+            .kpipe(&["topic", "import", &these, "--by", "alice", "-q"])
+            .run()
+            .ends(0)
+            .errors("");
+        self
+    }
+
     /// Sends each value as a record, to partition 0 where there is but one.
     pub(crate) fn send(&self, topic: &str, values: &[&str]) -> &Self {
         let mut lines = values.join("\n");
@@ -181,6 +192,7 @@ impl Invocation {
             stderr: follow(child.stderr.take().unwrap()),
             child,
             seen: Vec::new(),
+            said: String::new(),
             deadline: Instant::now() + DEADLINE,
         }
     }
@@ -206,6 +218,7 @@ pub(crate) struct Running {
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<Vec<u8>>,
     seen: Vec<u8>,
+    said: String,
     deadline: Instant,
 }
 
@@ -258,6 +271,16 @@ impl Running {
         }
     }
 
+    /// Waits until it has said `text` on stderr.
+    pub(crate) fn until_it_says(&mut self, text: &str) {
+        while !self.said.contains(text) {
+            match self.stderr.recv_timeout(self.left()) {
+                Ok(line) => self.said.push_str(&String::from_utf8_lossy(&line)),
+                Err(error) => panic!("it never said {text:?}: {error}; but: {}", self.said),
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -268,7 +291,7 @@ impl Running {
         drop(self.stdin.take());
         let mut stdout = std::mem::take(&mut self.seen);
         let on_time = self.collect(true, &mut stdout);
-        let mut stderr = Vec::new();
+        let mut stderr = std::mem::take(&mut self.said).into_bytes();
         let on_time = on_time && self.collect(false, &mut stderr);
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let status = loop {
@@ -287,6 +310,12 @@ impl Running {
             stdout,
             stderr,
         }
+    }
+
+    /// Hands out its stdin, which stays open until that is dropped.
+    pub(crate) fn with_input(mut self) -> (Self, ChildStdin) {
+        let stdin = self.stdin.take().unwrap();
+        (self, stdin)
     }
 
     /// Reads to the end; says whether that came before the deadline.

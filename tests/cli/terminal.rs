@@ -137,6 +137,60 @@ fn a_terminal_on_stdin_is_no_input() {
 }
 
 #[test]
+fn a_subscriber_sees_topic_type_time_and_payload_each_on_its_line() {
+    let place = Place::with(&["sensors:1"]);
+    place.active(&["sensors"]).send(
+        "sensors",
+        &[
+            r#"{"data_type":"sensor","timestamp":"2026-11-20T10:00:00Z","payload":{"id":"s","t":25.30}}"#,
+            &serde_json::json!({"data_type": HOSTILE, "timestamp": HOSTILE, "payload": {HOSTILE: HOSTILE}})
+                .to_string(),
+        ],
+    );
+    place
+        .kpipe(&["subscription", "add", "user_1", "sensors", "-q"])
+        .run()
+        .ends(0);
+    let tail = ["tail", "--user", "user_1", "-e"];
+    let (screen, status) = on_terminal(place.kpipe(&tail));
+    assert_eq!(status, 0, "{screen}");
+    harmless(&screen);
+    let screen = screen.replace('\r', "");
+    let parts = "topic: sensors\ndata type: sensor\ntime: 2026-11-20T10:00:00Z\npayload:\n  {\n    \"id\": \"s\",\n    \"t\": 25.30\n  }\n\n";
+    assert!(screen.contains(parts), "{screen}");
+    assert!(screen.ends_with("2 records processed\n"), "{screen}");
+}
+
+#[test]
+fn sending_a_file_draws_a_bar_and_a_pipe_counts() {
+    let place = Place::with(&["orders:1"]);
+    let lines: String = (0..20).map(|n| format!("{n}\n")).collect();
+    place.write("lines", &lines);
+    // Slow enough to be seen at work.
+    let send = "kpipe send orders --lines --rate 40/s";
+    let drawing = |script: &str| place.bash(script).env("TERM", "xterm");
+    let (screen, status) = on_terminal(drawing(&format!("{send} --file lines")));
+    assert_eq!(status, 0, "{screen}");
+    // `█` as bytes, which the terminal's reader does not decode.
+    assert!(screen.contains("\u{e2}\u{96}\u{88}"), "{screen}");
+    assert!(
+        screen.contains("% ") && screen.contains(" left"),
+        "{screen}"
+    );
+    let (screen, status) = on_terminal(drawing(&format!("cat lines | {send}")));
+    assert_eq!(status, 0, "{screen}");
+    assert!(screen.contains(" sent, 0 failed, "), "{screen}");
+    assert!(screen.contains(" B read, "), "{screen}");
+    for quiet in ["-q", "2>said"] {
+        let script = format!("{send} --file lines {quiet}; test ! -e said || cat said");
+        let (screen, status) = on_terminal(drawing(&script));
+        assert_eq!(status, 0, "{screen}");
+        assert!(!screen.contains(" left"), "{screen}");
+        assert!(!screen.contains('\u{1b}'), "{screen:?}");
+    }
+}
+
+#[test]
 fn a_dash_reads_the_terminal() {
     let place = Place::with(&["orders:1"]);
     let command = place

@@ -130,3 +130,91 @@ fn a_property_that_librdkafka_does_not_know_is_named() {
         .says(&["fetch.min.bytes"])
         .says_one_block();
 }
+
+#[test]
+fn what_can_never_work_is_wrong_usage_with_a_reason() {
+    let place = Place::with(&["orders:1"]);
+    for (arguments, reason) in [
+        (
+            &["tail", "orders", "-b", "localhost:99999"][..],
+            "`localhost:99999`",
+        ),
+        (&["tail", "orders", "-b", "a:1,[::1]:0"], "`[::1]:0`"),
+        (&["tail", "orders", "-b", "ssl://a:x"], "`ssl://a:x`"),
+        (&["tail", "orders", "-g", ""], "--group"),
+        (&["tail", ""], "TOPIC"),
+        (&["send", "", "v"], "`` is not a topic name"),
+        (&["send", "", "--lines"], "`` is not a topic name"),
+        (
+            &[
+                "broker", "--topic", "a:1", "--topic", "b", "--topic", "a:2", "--", "true",
+            ],
+            "`a`",
+        ),
+        (
+            &["send", "orders", "v", "--delivery-timeout", "999999d"],
+            "24d",
+        ),
+        (&["send", "orders", "v", "--delivery-timeout", "0"], "1ms"),
+        (&["tail", "orders", "--where", "/x>"], "`/x>`"),
+        (&["tail", "orders", "--where", "/x <= "], "`/x <= `"),
+    ] {
+        let ended = place.kpipe(arguments).run().ends(2).prints("");
+        assert!(ended.stderr().contains(reason), "{}", ended.stderr());
+    }
+}
+
+#[test]
+fn a_broken_pattern_is_told_in_one_line() {
+    let place = Place::at("127.0.0.1:1");
+    let ended = place
+        .kpipe(&["tail", "^["])
+        .run()
+        .ends(2)
+        .says(&["`^[` is not a regular expression"])
+        .says_one_block();
+    assert!(!ended.stderr().contains("\\n"), "{}", ended.stderr());
+    let ended = place
+        .kpipe(&["tail", "orders", "--grep", "["])
+        .run()
+        .ends(2);
+    assert!(!ended.stderr().contains("\\n"), "{}", ended.stderr());
+}
+
+#[test]
+fn help_and_version_that_cannot_be_written_are_an_error() {
+    let place = Place::at("127.0.0.1:1");
+    for flag in ["--help", "--version", "help"] {
+        place
+            .bash(&format!("kpipe {flag} >/dev/full"))
+            .run()
+            .ends(1)
+            .says(&["cannot write to stdout"])
+            .says_one_block();
+        place.bash(&format!("kpipe {flag} | true")).run().errors("");
+    }
+}
+
+#[test]
+fn a_variable_of_ours_that_is_not_text_is_named() {
+    let place = Place::with(&["orders:1"]);
+    for variable in [
+        "KPIPE_BROKERS",
+        "KPIPE_X_CLIENT_ID",
+        "KAFKA_BROKERS",
+        "KPIPE_PROFILE",
+    ] {
+        place
+            .bash(&format!("export {variable}=$'\\xff'; kpipe config show"))
+            .run()
+            .ends(2)
+            .prints("")
+            .says(&[&format!("`{variable}`")])
+            .says_one_block();
+    }
+    // What is not ours may be anything.
+    place
+        .bash("export KAFKA_OPTS=$'\\xff'; kpipe config show")
+        .run()
+        .ends(0);
+}

@@ -11,11 +11,14 @@
     clippy::format_push_string
 )]
 
+mod cluster;
+mod generate;
 mod killed_send;
 mod lost_broker;
 mod numbered;
 mod process_1;
 mod reader;
+mod reconcile;
 mod tail;
 mod unreachable;
 

@@ -9,6 +9,7 @@
 )]
 
 mod following;
+mod generate;
 mod groups;
 mod groups_admin;
 mod limits;
@@ -16,7 +17,10 @@ mod removed;
 mod round_trip;
 mod security;
 mod stats;
+mod subscriptions;
 mod support;
 mod times;
+mod topics;
+mod topics_drift;
 mod traces;
 mod transactions;

@@ -166,6 +166,23 @@ fn plain_text_to_a_listener_with_tls_is_a_wrong_configuration() {
 }
 
 #[test]
+fn no_credentials_at_a_listener_that_wants_them_are_a_wrong_configuration() {
+    let topic = topic("none-to-sasl").create();
+    for attempt in attempts(&topic) {
+        let run = kpipe(attempt)
+            .env("KPIPE_BROKERS", told("KAFKA_SASL_BROKERS"))
+            .within(SOON)
+            .input("a\n")
+            .run();
+        run.exits(2)
+            .says("a SASL listener")
+            .says("`sasl.mechanisms`")
+            .says("`security.protocol=sasl_ssl`")
+            .says_one_error();
+    }
+}
+
+#[test]
 fn tls_to_a_listener_in_plain_text_is_a_wrong_configuration() {
     let topic = topic("tls-to-plain").create();
     for attempt in attempts(&topic) {

@@ -2,17 +2,22 @@
 
 mod one;
 mod stream;
+mod strict;
+mod talk;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::commands::registry::RegistryArgs;
+use crate::config::Approval;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::Settings;
 use crate::record::{Input, LineKey, Pointer, Separator};
+use crate::registry::Gate;
 use crate::time;
 
 /// Send one record, or record lines from stdin or files
@@ -46,6 +51,20 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     delivery: DeliveryArgs,
+
+    #[command(flatten)]
+    approval: ApprovalArgs,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Approval")]
+struct ApprovalArgs {
+    /// Send to topics that are ACTIVE in the registry alone, as with `approval = "enforce"`
+    #[arg(long)]
+    approved_only: bool,
+
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 #[derive(clap::Args, Debug)]
@@ -150,7 +169,7 @@ struct DeliveryArgs {
     #[arg(long, value_enum, value_name = "WHICH")]
     receipts: Option<Receipts>,
 
-    /// Keep the lines that were not acknowledged in this file, and why in FILE.why
+    /// Append the lines that were not acknowledged to this file, and why to FILE.why
     #[arg(long, value_name = "FILE")]
     failed: Option<PathBuf>,
 
@@ -159,7 +178,7 @@ struct DeliveryArgs {
     transaction: bool,
 
     /// Records a second, such as `100/s` or `90/m`
-    #[arg(long, value_parser = parse_rate)]
+    #[arg(long, value_parser = time::parse_rate)]
     rate: Option<f64>,
 
     /// How long a record may wait for its acknowledgement
@@ -167,7 +186,7 @@ struct DeliveryArgs {
         long,
         value_name = "DURATION",
         default_value = "60s",
-        value_parser = time::parse_duration
+        value_parser = parse_delivery_timeout
     )]
     delivery_timeout: Duration,
 
@@ -235,6 +254,16 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
 }
 
 impl Args {
+    /// Which topics may be sent to, when that is not all.
+    fn gate(&self, context: &Context) -> Result<Option<Gate>, CommandError> {
+        let enforced = context.governance()?.approval == Approval::Enforce;
+        if !self.approval.approved_only && !enforced {
+            return Ok(None);
+        }
+        let registry = self.approval.registry.open_existing(context)?;
+        Ok(Some(Gate::new(registry)))
+    }
+
     fn settings(&self, linger: Duration) -> Settings {
         let delivery = &self.delivery;
         Settings {
@@ -305,23 +334,21 @@ impl InputArgs {
     }
 }
 
-/// Reads `100/s`, `90/m`, `1000/h` or a bare number of records a second.
-fn parse_rate(text: &str) -> Result<f64, RateError> {
-    let (number, seconds) = match text.rsplit_once('/') {
-        None => (text, 1.0),
-        Some((number, "s")) => (number, 1.0),
-        Some((number, "m")) => (number, 60.0),
-        Some((number, "h")) => (number, 3600.0),
-        Some(_) => return Err(RateError),
-    };
-    let rate = number.trim().parse::<f64>().map_err(|_| RateError)? / seconds;
-    if rate.is_finite() && rate > 1e-6 {
-        Ok(rate)
+/// What librdkafka can count to, without the 0 that means for ever.
+fn parse_delivery_timeout(text: &str) -> Result<Duration, TimeoutError> {
+    let timeout = time::parse_duration(text)?;
+    let range = Duration::from_millis(1)..=Duration::from_hours(24 * 24);
+    if range.contains(&timeout) {
+        Ok(timeout)
     } else {
-        Err(RateError)
+        Err(TimeoutError::OutOfRange)
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("expected records a second, minute or hour, such as `100/s`")]
-struct RateError;
+enum TimeoutError {
+    #[error(transparent)]
+    NotADuration(#[from] time::TimeError),
+    #[error("expected 1ms to 24d")]
+    OutOfRange,
+}

@@ -20,19 +20,7 @@ pub(super) fn run(
     value: Option<&str>,
     context: &mut Context,
 ) -> Result<Outcome, CommandError> {
-    let Some(topic) = args.topic.as_deref() else {
-        return Err(CommandError::usage("no TOPIC to send to").hint("kpipe send TOPIC VALUE"));
-    };
-    if !is_topic_name(topic) {
-        return Err(Error::InvalidTopic(topic.to_owned()).into());
-    }
-    if args.input.is_asked_for() || args.delivery.is_for_many() {
-        return Err(CommandError::usage(
-            "there is a VALUE, and a flag that is for many records: of the input, \
-             `--transaction`, `--failed` or `--rate`",
-        )
-        .hint("leave the VALUE out to read stdin, or the flag to send one record"));
-    }
+    let topic = topic(args, context)?;
     let headers: Vec<Header<'_>> = args
         .record
         .headers
@@ -117,6 +105,29 @@ pub(super) fn run(
         return Ok(Outcome::Exit(Status::Failed));
     }
     Ok(Outcome::DONE)
+}
+
+/// Where the record goes, which may go there.
+fn topic<'a>(args: &'a Args, context: &Context) -> Result<&'a str, CommandError> {
+    let Some(topic) = args.topic.as_deref() else {
+        return Err(CommandError::usage("no TOPIC to send to").hint("kpipe send TOPIC VALUE"));
+    };
+    if !is_topic_name(topic) {
+        return Err(Error::InvalidTopic(topic.to_owned()).into());
+    }
+    if args.input.is_asked_for() || args.delivery.is_for_many() {
+        return Err(CommandError::usage(
+            "there is a VALUE, and a flag that is for many records: of the input, \
+             `--transaction`, `--failed` or `--rate`",
+        )
+        .hint("leave the VALUE out to read stdin, or the flag to send one record"));
+    }
+    if let Some(mut gate) = args.gate(context)?
+        && let Some(refusal) = gate.refusal(topic)?
+    {
+        return Err(refusal.clone().into());
+    }
+    Ok(topic)
 }
 
 /// Waits for the broker, as long as the delivery timeout allows.

@@ -1,6 +1,5 @@
 //! Many records from stdin or files, each accounted for.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -10,23 +9,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
+use super::strict::Strict;
+use super::talk::{Talk, progress_bar, summarize};
 use super::{Args, Kind, Receipts};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::{Producer, is_topic_name};
 use crate::pipeline::deliver::{Delivered, Delivery, Halt, Input, Manner};
-use crate::pipeline::ledger::{Counts, Ledger, Outlet, SettleError};
+use crate::pipeline::ledger::{Counts, Ledger, SettleError};
 use crate::record::{self, UnknownFields};
 use crate::sink::failed::{FailedFile, Journal};
 use crate::sink::output;
-use crate::sink::receipt::{Failure, Receipt};
 use crate::source::lines::{self, Piece, Reader};
 use crate::source::parsed::Parsed;
 use crate::stop::Stop;
-use crate::ui::Ui;
 
 /// The longest line, unless larger records are configured.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -38,6 +35,16 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let start = Instant::now();
     let kind = args.input.kind();
     check_usage(args, kind, context)?;
+    let mut gate = args.gate(context)?;
+    let refusal = match (&mut gate, &args.topic) {
+        (Some(gate), Some(topic)) => gate.refusal(topic)?.cloned(),
+        _ => None,
+    };
+    if let Some(refusal) = &refusal
+        && args.delivery.failed.is_none()
+    {
+        return Err(refusal.clone().into());
+    }
     let mut inputs = open(args)?;
     let cluster = context.cluster()?;
     let longest_line = cluster
@@ -45,14 +52,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         .get("message.max.bytes")
         .and_then(|limit| limit.parse::<usize>().ok())
         .map_or(LONGEST_LINE, |limit| LONGEST_LINE.max(limit * 2));
-    let parse = Parse {
-        input: args.input.input()?,
-        unknown: if args.input.ignore_unknown {
-            UnknownFields::Ignore
-        } else {
-            UnknownFields::Refuse
-        },
-    };
+    let parse = Parse::new(args)?;
     let files: Vec<&File> = inputs.iter().map(lines::Input::file).collect();
     let mut failed = args
         .delivery
@@ -60,31 +60,34 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         .as_deref()
         .map(|path| FailedFile::open(path, &files).map_err(CommandError::usage))
         .transpose()?;
+    let mut talk = Talk::new(args, context.ui)?;
     if args.input.strict {
-        inputs = checked(inputs, &parse, longest_line, failed.as_mut(), context)?;
+        let strict = Strict {
+            parse: &parse,
+            longest_line,
+            topic: args.topic.as_deref(),
+            failed: failed.as_mut(),
+            talk: &mut talk,
+            stop: &context.stop,
+        };
+        inputs = strict.check(inputs)?;
     }
     let mut producer = Producer::new(cluster, args.settings(LINGER))?;
-    let ready = get_ready(args, &mut producer);
+    // What is not approved is not sent, so that Kafka need not know of it.
+    let ready = match refusal {
+        None => get_ready(args, &mut producer),
+        Some(_) => Ok(()),
+    };
     if args.delivery.failed.is_none() {
         ready.clone()?;
     }
-    let manner = Manner {
-        topic: args.topic.clone(),
-        repartition: args.input.repartition,
-        now: args.input.now,
-        rate: args.delivery.rate,
-        all_or_nothing: args.delivery.transaction,
-        first_line_decides: !matches!(kind, Kind::Lines | Kind::Whole),
-        longest_line,
-        delivery_timeout: args.delivery.delivery_timeout,
-    };
-    let outlet = Talk::new(args, context.ui)?;
+    let manner = manner(args, kind, longest_line);
     let journal = failed.map(Journal::new);
     let ledger = Ledger::new(
         args.topic.clone(),
         journal.clone(),
         args.delivery.transaction,
-        outlet,
+        talk,
     );
     let bytes_read = Arc::new(AtomicU64::new(0));
     let bar = progress_bar(context.ui, &inputs);
@@ -112,6 +115,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         },
     )
     .unless(ready.err())
+    .guarded(gate)
     .run();
     let delivered = match delivered {
         Ok(delivered) => delivered,
@@ -127,6 +131,19 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         bar.finish_and_clear();
     }
     finish(args, context, &mut producer, delivered, start)
+}
+
+fn manner(args: &Args, kind: Kind, longest_line: usize) -> Manner {
+    Manner {
+        topic: args.topic.clone(),
+        repartition: args.input.repartition,
+        now: args.input.now,
+        rate: args.delivery.rate,
+        all_or_nothing: args.delivery.transaction,
+        first_line_decides: !matches!(kind, Kind::Lines | Kind::Whole),
+        longest_line,
+        delivery_timeout: args.delivery.delivery_timeout,
+    }
 }
 
 /// Finds out about the topic and begins the transaction, as far as they are known and asked for.
@@ -205,21 +222,32 @@ fn open(args: &Args) -> Result<Vec<lines::Input>, CommandError> {
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{path}`")]
-struct CannotRead {
-    path: PathBuf,
+pub(super) struct CannotRead {
+    pub(super) path: PathBuf,
     #[source]
-    error: io::Error,
+    pub(super) error: io::Error,
 }
 
 /// How lines become records.
 #[derive(Clone)]
-struct Parse {
+pub(super) struct Parse {
     input: record::Input,
     unknown: UnknownFields,
 }
 
 impl Parse {
-    fn block(&self, block: lines::Block) -> Parsed {
+    fn new(args: &Args) -> Result<Self, CommandError> {
+        Ok(Self {
+            input: args.input.input()?,
+            unknown: if args.input.ignore_unknown {
+                UnknownFields::Ignore
+            } else {
+                UnknownFields::Refuse
+            },
+        })
+    }
+
+    pub(super) fn block(&self, block: lines::Block) -> Parsed {
         Parsed::new(block, |line, _| self.input.parse(line, self.unknown))
     }
 }
@@ -278,216 +306,6 @@ fn read_whole(reader: &Reader, inputs: Vec<lines::Input>, pieces: &SyncSender<Pi
     }
 }
 
-/// Reads all input once, for `--strict`; stdin goes to a temporary file meanwhile.
-fn checked(
-    inputs: Vec<lines::Input>,
-    parse: &Parse,
-    longest_line: usize,
-    failed: Option<&mut FailedFile>,
-    context: &Context,
-) -> Result<Vec<lines::Input>, CommandError> {
-    let mut bad = 0_u64;
-    let mut again = Vec::new();
-    for input in inputs {
-        let mut input = input
-            .rereadable(&context.stop)
-            .map_err(CommandError::failed)?;
-        let (sender, pieces) = sync_channel(2);
-        let reader = Reader {
-            longest_line,
-            finish_reading: false,
-            bytes_read: Arc::default(),
-            stop: context.stop.clone(),
-            journal: None,
-        };
-        let first_pass = input.again().map_err(CommandError::failed)?;
-        let reading = thread::spawn(move || reader.run(vec![first_pass], &sender));
-        for piece in pieces {
-            match piece {
-                Piece::Lines(block) => {
-                    let parsed = parse.block(block);
-                    for (index, error) in parsed.errors() {
-                        bad += 1;
-                        let line = parsed.block.first_line + index as u64;
-                        context.ui.item_error(format_args!(
-                            "{}:{line}:{}: {error}",
-                            parsed.block.input,
-                            error.column()
-                        ));
-                    }
-                }
-                Piece::Overlong {
-                    input, line, last, ..
-                } => {
-                    if last {
-                        bad += 1;
-                        context
-                            .ui
-                            .item_error(format_args!("{input}:{line}: line too long"));
-                    }
-                }
-                Piece::NotKept(error) => return Err(CommandError::failed(error)),
-                Piece::Broken { input, error } => {
-                    return Err(CommandError::failed(CannotRead {
-                        path: PathBuf::from(&*input),
-                        error,
-                    }));
-                }
-            }
-        }
-        let _ = reading.join();
-        if context.stop.is_asked() {
-            return Err(crate::kafka::Error::Interrupted.into());
-        }
-        input.rewind().map_err(CommandError::failed)?;
-        again.push(input);
-    }
-    if bad == 0 {
-        return Ok(again);
-    }
-    if let Some(failed) = failed {
-        for mut input in again {
-            let file = input.rewind().map_err(CommandError::failed)?;
-            failed.keep_input(file).map_err(CommandError::failed)?;
-        }
-    }
-    Err(CommandError::usage(format!(
-        "nothing was sent: {bad} {} bad",
-        if bad == 1 { "line is" } else { "lines are" }
-    )))
-}
-
-fn progress_bar(ui: Ui, inputs: &[lines::Input]) -> Option<ProgressBar> {
-    if !ui.shows_progress() {
-        return None;
-    }
-    let length: Option<u64> = inputs.iter().map(|input| input.length).sum();
-    let (bar, template) = match length {
-        Some(length) => (
-            ProgressBar::new(length),
-            "{bar:30} {percent}% {msg}, {bytes_per_sec}, {eta} left",
-        ),
-        None => (
-            ProgressBar::new_spinner(),
-            "{spinner} {msg}, {bytes} read, {elapsed}",
-        ),
-    };
-    let style = ProgressStyle::with_template(template).ok()?;
-    bar.set_style(style);
-    Some(bar)
-}
-
-/// Tells receipts to programs and failures to people; equal failures in a row in one line.
-struct Talk {
-    ui: Ui,
-    receipts: Option<Receipts>,
-    out: Option<File>,
-    buffer: Vec<u8>,
-    broken: Option<io::Error>,
-    run: Option<Run>,
-}
-
-struct Run {
-    input: String,
-    first: u64,
-    last: u64,
-    failure: Failure,
-}
-
-impl Talk {
-    fn new(args: &Args, ui: Ui) -> Result<Self, CommandError> {
-        let receipts = args
-            .delivery
-            .receipts
-            .filter(|which| *which != Receipts::None);
-        Ok(Self {
-            ui,
-            out: receipts
-                .map(|_| output::stdout())
-                .transpose()
-                .map_err(output::cannot_write)?,
-            receipts,
-            buffer: Vec::new(),
-            broken: None,
-            run: None,
-        })
-    }
-
-    fn say(&mut self) {
-        let Some(run) = self.run.take() else {
-            return;
-        };
-        let Run {
-            input,
-            first,
-            last,
-            failure,
-        } = run;
-        let place = match failure.column {
-            Some(column) => format!("{input}:{first}:{column}"),
-            None if first == last => format!("{input}:{first}"),
-            None => format!("{input}:{first}-{last}"),
-        };
-        let maybe = if failure.maybe_persisted {
-            " (it may be in the log all the same)"
-        } else {
-            ""
-        };
-        self.ui
-            .item_error(format_args!("{place}: {}{maybe}", failure.text));
-    }
-}
-
-impl Outlet for Talk {
-    fn settled(&mut self, receipt: &Receipt<'_>, failure: Option<&Failure>, input: &str) {
-        let wanted = match self.receipts {
-            Some(Receipts::All) => true,
-            Some(Receipts::Failed) => failure.is_some(),
-            _ => false,
-        };
-        if wanted && self.out.is_some() {
-            // Writing to memory does not fail.
-            let _ = receipt.write(&mut self.buffer);
-        }
-        let Some(failure) = failure.filter(|failure| !failure.ends_run) else {
-            return;
-        };
-        let line = receipt.line.unwrap_or_default();
-        if let Some(run) = &mut self.run
-            && run.last + 1 == line
-            && run.input == input
-            && run.failure == *failure
-            && failure.column.is_none()
-        {
-            run.last = line;
-            return;
-        }
-        self.say();
-        self.run = Some(Run {
-            input: input.to_owned(),
-            first: line,
-            last: line,
-            failure: failure.clone(),
-        });
-    }
-
-    fn end_block(&mut self) -> io::Result<()> {
-        let Some(out) = &mut self.out else {
-            return Ok(());
-        };
-        let written = output::write_all(out, &self.buffer);
-        self.buffer.clear();
-        if let Err(error) = written {
-            // Nobody reads receipts any more, which is no reason to leave lines unsent.
-            self.out = None;
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                self.broken = Some(error);
-            }
-        }
-        Ok(())
-    }
-}
-
 fn settle_error(error: SettleError) -> CommandError {
     CommandError::failed(error)
 }
@@ -504,6 +322,7 @@ fn finish(
         ledger,
         latencies,
         halt,
+        refused,
     } = delivered;
     let mut transaction_error = None;
     let mut committed = false;
@@ -547,11 +366,11 @@ fn finish(
     if let Some(signal) = context.stop.signal() {
         return Ok(Outcome::Signal(signal));
     }
-    Ok(if counts.failed == 0 {
-        Outcome::DONE
-    } else {
-        Outcome::Exit(Status::Failed)
-    })
+    Ok(Outcome::Exit(match counts.failed {
+        0 => Status::Done,
+        _ if refused => Status::Refused,
+        _ => Status::Failed,
+    }))
 }
 
 /// What the user is told of a run that ended early; signals and failed lines were told already.
@@ -580,36 +399,10 @@ fn halted(halt: Halt, counts: Counts, args: &Args) -> Option<CommandError> {
         ))
         .hint("`--repartition` ignores the partitions and hashes the keys"),
         Halt::Kafka(error) => error.into(),
+        Halt::Registry(error) => error.into(),
         Halt::Input { place, error } => CommandError::failed(CannotRead {
             path: PathBuf::from(place),
             error,
         }),
     })
-}
-
-fn summarize(ui: Ui, counts: Counts, elapsed: Duration, latencies: &hdrhistogram::Histogram<u64>) {
-    let Counts {
-        acknowledged,
-        failed,
-    } = counts;
-    let seconds = elapsed.as_secs_f64();
-    let mut line = format!("{acknowledged} sent, {failed} failed, {seconds:.1} s");
-    if acknowledged > 0 {
-        #[expect(clippy::cast_precision_loss, reason = "a rate of three digits")]
-        let rate = acknowledged as f64 / seconds;
-        let rate = if rate >= 1000.0 {
-            format!("{:.0} k/s", rate / 1000.0)
-        } else {
-            format!("{rate:.0}/s")
-        };
-        let millis = |micros: u64| micros.div_ceil(1000);
-        let _ = write!(
-            line,
-            ", {rate}, ack p50 {} ms p99 {} ms max {} ms",
-            millis(latencies.value_at_quantile(0.5)),
-            millis(latencies.value_at_quantile(0.99)),
-            millis(latencies.max()),
-        );
-    }
-    ui.status(line);
 }

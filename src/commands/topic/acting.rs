@@ -2,10 +2,12 @@
 
 use thiserror::Error;
 
+use crate::config::Approval;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Status;
 use crate::kafka;
+use crate::registry::name;
 
 /// What is done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,31 +29,41 @@ impl Act {
 enum Refusal {
     #[error("will not {verb} topic `{name}`: it belongs to Kafka itself")]
     Internal { verb: &'static str, name: String },
+    #[error(
+        "profile `{profile}` says that topics are approved, so nobody can {verb} `{name}` at once"
+    )]
+    Enforced {
+        verb: &'static str,
+        name: String,
+        profile: String,
+    },
 }
 
-/// Refuses names that are none and topics that are Kafka's own.
-pub(super) fn check(name: &str, act: Act, _context: &Context) -> Result<(), CommandError> {
+/// Refuses names that are none, topics that are Kafka's own, and to get round an approval; `instead`
+/// is the command that asks for one.
+pub(super) fn check(
+    name: &str,
+    act: Act,
+    instead: &str,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let verb = act.verb();
     if !kafka::is_topic_name(name) {
         return Err(kafka::Error::InvalidTopic(name.to_owned()).into());
     }
-    if name.starts_with("__") {
-        let refusal = Refusal::Internal {
-            verb: act.verb(),
-            name: name.to_owned(),
-        };
+    let name = name.to_owned();
+    if name::is_internal(&name) {
+        let refusal = Refusal::Internal { verb, name };
         return Err(CommandError::new(Status::Refused, refusal));
+    }
+    let governance = context.governance()?;
+    if governance.approval == Approval::Enforce {
+        let refusal = Refusal::Enforced {
+            verb,
+            name,
+            profile: governance.profile.unwrap_or_default(),
+        };
+        return Err(CommandError::new(Status::Refused, refusal).hint(instead));
     }
     Ok(())
 }
-
-/// A setting in the form `KEY=VALUE`.
-pub(super) fn parse_setting(text: &str) -> Result<(String, String), NotASetting> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(NotASetting),
-    }
-}
-
-#[derive(Clone, Copy, Debug, Error)]
-#[error("expected KEY=VALUE")]
-pub(super) struct NotASetting;

@@ -1,8 +1,9 @@
 //! `kpipe topic create`: a topic in Kafka, at once.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use super::acting;
+use super::{acting, request};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
@@ -31,12 +32,12 @@ pub(crate) struct Args {
     replication: Option<i32>,
 
     /// Set one of the topic's settings (can be repeated)
-    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = acting::parse_setting)]
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = request::setting)]
     config: Vec<(String, String)>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    acting::check(&args.name, acting::Act::Create, context)?;
+    acting::check(&args.name, acting::Act::Create, &args.as_request(), context)?;
     let topic = NewTopic {
         name: args.name.clone(),
         partitions: args.partitions,
@@ -51,4 +52,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         .ui
         .status(format_args!("Created topic `{}`.", args.name));
     Ok(Outcome::DONE)
+}
+
+impl Args {
+    /// The command that asks for the same topic.
+    fn as_request(&self) -> String {
+        // A String takes all that is written to it.
+        let mut command = format!("kpipe topic request {}", self.name);
+        let numbers = [
+            ("partitions", self.partitions),
+            ("replication", self.replication),
+        ];
+        for (flag, number) in numbers {
+            if let Some(number) = number {
+                let _ = write!(command, " --{flag} {number}");
+            }
+        }
+        for (key, value) in &self.config {
+            let _ = write!(command, " --config {key}={value}");
+        }
+        command
+    }
 }

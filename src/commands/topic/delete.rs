@@ -1,10 +1,12 @@
 //! `kpipe topic delete`: a topic and its records gone from Kafka, at once.
 
 use super::acting;
+use crate::commands::registry::RegistryArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::{Admin, Error};
+use crate::registry::State;
 
 /// Delete a topic with all its records from Kafka, at once
 ///
@@ -27,8 +29,16 @@ pub(crate) struct Args {
 #[error("deleting topic `{0}` deletes its records, for ever")]
 struct Unconfirmed(String);
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
-    acting::check(&args.name, acting::Act::Delete, context)?;
+pub(crate) fn run(
+    args: &Args,
+    registry: &RegistryArgs,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let instead = format!(
+        "`kpipe topic deactivate {} --reason TEXT` takes it out of use",
+        args.name
+    );
+    acting::check(&args.name, acting::Act::Delete, &instead, context)?;
     if !args.yes {
         return Err(CommandError::usage(Unconfirmed(args.name.clone()))
             .hint(format!("`kpipe topic delete {} --yes` does it", args.name)));
@@ -48,5 +58,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     context
         .ui
         .status(format_args!("Deleted topic `{}`.", args.name));
+    let registry = registry.open_if_there(context)?;
+    let state = registry.map(|registry| registry.state_of(&args.name));
+    if state.transpose()?.flatten() == Some(State::Active) {
+        context.ui.warning(format_args!(
+            "the registry has it as ACTIVE until `kpipe topic deactivate {} --reason TEXT`",
+            args.name
+        ));
+    }
     Ok(Outcome::DONE)
 }

@@ -303,24 +303,32 @@ pub(in crate::kafka) fn create_partitions(
     ))
 }
 
-/// Asks for settings of topics to be changed, the others left as they are (KIP-339).
+/// A topic's name, and its settings to be set or, without a value, to be taken back.
+pub(in crate::kafka) type TopicToAlter<'a> = (&'a str, Vec<(&'a str, Option<&'a str>)>);
+
+/// Asks for settings of topics to be changed, and the others to be left as they are (KIP-339).
 pub(in crate::kafka) fn alter_configs(
     client: &Client<Context>,
-    topics: &[(&str, Vec<(&str, &str)>)],
+    topics: &[TopicToAlter<'_>],
     timeout: Duration,
 ) -> KafkaResult<Request> {
     let mut resources = Vec::with_capacity(topics.len());
     for (name, settings) in topics {
         let resource = resource(name)?;
         for (key, value) in settings {
-            let (key, value) = (CString::new(*key)?, CString::new(*value)?);
-            // SAFETY: the resource lives; both texts are copied.
+            use rd::rd_kafka_AlterConfigOpType_t as Operation;
+            let operation = match value {
+                Some(_) => Operation::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET,
+                None => Operation::RD_KAFKA_ALTER_CONFIG_OP_TYPE_DELETE,
+            };
+            let (key, value) = (CString::new(*key)?, value.map(CString::new).transpose()?);
+            // SAFETY: the resource lives; both texts are copied, and to take back needs no value.
             unsafe {
                 outcome(rd::rd_kafka_ConfigResource_add_incremental_config(
                     resource.pointer.as_ptr(),
                     key.as_ptr(),
-                    rd::rd_kafka_AlterConfigOpType_t::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET,
-                    value.as_ptr(),
+                    operation,
+                    value.as_deref().map_or(ptr::null(), CStr::as_ptr),
                 ))?;
             }
         }
@@ -350,12 +358,13 @@ pub(in crate::kafka) fn describe_configs(
         let resource = resource(name)?;
         for key in keys {
             let key = CString::new(*key)?;
-            // SAFETY: the resource lives; the name is copied, and a question has no value.
+            // A question has no value, but a null one is refused.
+            // SAFETY: the resource lives; both texts are copied.
             unsafe {
                 resolve(rd::rd_kafka_ConfigResource_set_config(
                     resource.pointer.as_ptr(),
                     key.as_ptr(),
-                    ptr::null(),
+                    c"".as_ptr(),
                 ))?;
             }
         }

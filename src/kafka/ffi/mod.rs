@@ -204,6 +204,12 @@ pub(super) fn subscribe(client: &Client<Context>, topics: &TopicPartitionList) -
     unsafe { resolve(rd::rd_kafka_subscribe(client.native_ptr(), topics.ptr())) }
 }
 
+/// Stays without topics: gives up every partition and leaves the group until the next [`subscribe`].
+pub(super) fn unsubscribe(client: &Client<Context>) -> KafkaResult<()> {
+    // SAFETY: the client lives for the call.
+    unsafe { resolve(rd::rd_kafka_unsubscribe(client.native_ptr())) }
+}
+
 /// Leaves the group; serves the last revocation on this thread.
 pub(super) fn close(client: &Client<Context>) -> KafkaResult<()> {
     // SAFETY: the client lives and closes once.

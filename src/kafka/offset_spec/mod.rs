@@ -61,8 +61,6 @@ pub struct Known {
     pub from_time: Option<i64>,
     /// The same for the time of [`Stop::Time`].
     pub until_time: Option<i64>,
-    /// Offset that the group committed, if it did.
-    pub stored: Option<i64>,
 }
 
 /// The offsets to read of one partition, all of them there now.
@@ -159,13 +157,13 @@ impl OffsetSpec {
             Start::End
         };
         let start = match self.from.unwrap_or(default) {
-            Start::Beginning => low,
+            // A group that has committed something is never asked: it goes on there.
+            Start::Beginning | Start::Stored => low,
             Start::End => high,
             Start::Offset(offset) => offset,
             Start::BeforeEnd(count) => high.saturating_sub_unsigned(count),
             Start::AfterBeginning(count) => low.saturating_add_unsigned(count),
             Start::Time(_) => known.from_time.unwrap_or(high),
-            Start::Stored => known.stored.unwrap_or(low),
         };
         // Not `clamp`, which panics where a broker's answers are not of one moment.
         let start = start.min(high).max(low);
@@ -261,12 +259,11 @@ mod tests {
             high: 50,
             from_time: Some(20),
             until_time: Some(30),
-            stored: Some(40),
         };
         for (text, start, stop) in [
             ("beginning", 10, None),
             ("end", 50, None),
-            ("stored", 40, None),
+            ("stored", 10, None),
             ("25", 25, None),
             ("3", 10, None),
             ("99", 50, None),
@@ -311,7 +308,6 @@ mod tests {
             ..Known::default()
         };
         for (text, start, stop) in [
-            ("stored", 10, None),
             ("@2h", 50, None),
             ("@2h:1h", 50, Some(50)),
             ("@:1h", 10, Some(50)),
@@ -366,9 +362,9 @@ mod tests {
         #[test]
         fn a_span_lies_within_the_partition(
             spec in any_spec(), low in 0_i64..1000, length in 0_i64..1000,
-            from_time: Option<i64>, until_time: Option<i64>, stored: Option<i64>,
+            from_time: Option<i64>, until_time: Option<i64>,
         ) {
-            let known = Known { low, high: low + length, from_time, until_time, stored };
+            let known = Known { low, high: low + length, from_time, until_time };
             let span = spec.resolve(&known);
             prop_assert!((low..=known.high).contains(&span.start));
             prop_assert_eq!(span.stop.is_some(), spec.until.is_some());

@@ -52,6 +52,12 @@ pub enum ConditionError {
         /// As it was typed.
         text: String,
     },
+    /// Nothing is after an operator of order.
+    #[error("`{text}` compares with nothing: expected a number or a text after the operator")]
+    NoValue {
+        /// As it was typed.
+        text: String,
+    },
     /// What stands before the operator is no JSON pointer.
     #[error(
         "`{pointer}` in `{text}` is not a JSON pointer: expected `/name`, `/name/0/name`, with `~1` \
@@ -93,6 +99,10 @@ impl FromStr for Condition {
         .find_map(|(sign, operator)| Some((operator, rest.strip_prefix(sign)?)))
         .ok_or_else(no_operator)?;
         let value = value.trim();
+        // The empty text is a value that may be there, but nothing is below it.
+        if value.is_empty() && !matches!(operator, Operator::Equal | Operator::NotEqual) {
+            return Err(ConditionError::NoValue { text: text.into() });
+        }
         Ok(Condition {
             pointer: pointer.parse().map_err(|_| ConditionError::NotAPointer {
                 pointer: pointer.into(),

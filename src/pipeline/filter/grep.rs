@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use regex::bytes::Regex;
 
+use crate::pattern::PatternError;
 use crate::record::Record;
 
 /// A pattern on one part of a record: `[!][PART:]REGEX`.
@@ -39,13 +40,8 @@ pub enum GrepError {
         text: String,
     },
     /// What follows the prefix is no regular expression.
-    #[error("`{text}` is not a regular expression")]
-    Pattern {
-        /// As it was typed.
-        text: String,
-        /// What is wrong with it.
-        source: regex::Error,
-    },
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
 }
 
 impl FromStr for Grep {
@@ -70,10 +66,7 @@ impl FromStr for Grep {
             }
             _ => (Part::Value, rest),
         };
-        let pattern = Regex::new(pattern).map_err(|source| GrepError::Pattern {
-            text: text.into(),
-            source,
-        })?;
+        let pattern = Regex::new(pattern).map_err(|error| PatternError::new(text, &error))?;
         Ok(Grep {
             negated,
             part,
@@ -104,7 +97,6 @@ impl Grep {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
 
     use super::*;
     use crate::record::Header;
@@ -192,13 +184,9 @@ mod tests {
             "`h:trace` names no header: expected `h:NAME=REGEX`, or `hk:REGEX` for any name"
         );
         let error = "!k:(".parse::<Grep>().unwrap_err();
-        assert_eq!(error.to_string(), "`!k:(` is not a regular expression");
-        assert!(
-            error
-                .source()
-                .unwrap()
-                .to_string()
-                .contains("unclosed group")
+        assert_eq!(
+            error.to_string(),
+            "`!k:(` is not a regular expression: unclosed group"
         );
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod executable;
 pub(crate) mod java;
 pub(crate) mod kafka;
+pub(crate) mod registry;
 
 use std::time::{Duration, Instant};
 

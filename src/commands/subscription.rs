@@ -1,0 +1,117 @@
+//! `kpipe subscription`: who reads which topics with `kpipe tail --user`.
+
+use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
+
+use super::registry::{ByArgs, RegistryArgs};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Outcome;
+use crate::registry::{self, Registry, Stamp, State};
+use crate::sink::output;
+use crate::suggest;
+use crate::ui::rows;
+
+/// Subscribe users to approved topics
+///
+/// `kpipe tail --user USER` reads what USER subscribes to, and follows changes while it
+/// runs. Only an ACTIVE topic can be subscribed to; one that is taken out of use waits,
+/// and is read again once it is ACTIVE again.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  kpipe subscription add user_1 orders
+  kpipe subscription list --user user_1
+  kpipe subscription list | jq -r 'select(.topic == \"orders\").user'
+  kpipe tail --user user_1
+  kpipe subscription remove user_1 orders")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Subscribe a user to a topic
+    Add(Who),
+    /// End a subscription
+    #[command(visible_alias = "rm")]
+    Remove(Who),
+    /// List subscriptions
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only this user's
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+
+        /// How to print
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        output: rows::Output,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+struct Who {
+    /// Who subscribes
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    user: String,
+
+    /// To which topic
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    topic: String,
+
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+    let mut registry = args.registry.open_existing(context)?;
+    match &args.command {
+        Command::Add(Who { user, topic, by }) => {
+            let (actor, at) = (by.actor(context)?, context.clock.now());
+            let stamp = Stamp { actor: &actor, at };
+            let added = registry
+                .subscribe(user, topic, stamp)
+                .or_else(|error| Err(meant(error, &registry)?))?;
+            let already = if added { "" } else { " already" };
+            context
+                .ui
+                .status(format_args!("{user} subscribes to {topic}{already}"));
+        }
+        Command::Remove(Who { user, topic, by }) => {
+            let (actor, at) = (by.actor(context)?, context.clock.now());
+            let stamp = Stamp { actor: &actor, at };
+            let removed = registry.unsubscribe(user, topic, stamp)?;
+            let how = if removed {
+                "no longer subscribes"
+            } else {
+                "did not subscribe"
+            };
+            context.ui.status(format_args!("{user} {how} to {topic}"));
+        }
+        Command::List { user, output } => {
+            let subscriptions = registry.subscriptions(user.as_deref())?;
+            let mut out = output::stdout().map_err(CommandError::failed)?;
+            let is_terminal = context.ui.stdout_is_terminal();
+            output::tolerate_closed(rows::write(&subscriptions, *output, is_terminal, &mut out))?;
+        }
+    }
+    Ok(Outcome::DONE)
+}
+
+/// Adds to an error about an unknown topic the one that was most likely meant.
+fn meant(error: registry::Error, registry: &Registry) -> Result<CommandError, CommandError> {
+    let registry::Error::Unknown { name } = &error else {
+        return Ok(error.into());
+    };
+    let active = registry.requests(Some(State::Active))?;
+    let names = active.iter().map(|request| request.spec.name.as_str());
+    let nearest = suggest::nearest(name, names).map(|nearest| format!("did you mean `{nearest}`?"));
+    Ok(match nearest {
+        Some(hint) => CommandError::from(error).hint(hint),
+        None => error.into(),
+    })
+}

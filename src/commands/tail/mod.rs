@@ -1,0 +1,169 @@
+//! `kpipe tail`: records of topics, alone or as a member of a group.
+
+mod args;
+mod last;
+mod subscriber;
+
+use std::time::Instant;
+
+use args::Commit;
+use subscriber::Following;
+
+pub(crate) use args::Args;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{Outcome, Status};
+use crate::kafka::{Cluster, Member, Membership, Notice, Reader, Selection, Topics};
+use crate::pipeline::filter::Filter;
+use crate::pipeline::pump::{self, Bounds, End, Pump, Running};
+use crate::sink::output::{Output, cannot_write};
+
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
+    let start = Instant::now();
+    let offsets = args.offsets(context)?;
+    let following = args
+        .user
+        .as_deref()
+        .map(|user| Following::begin(user, args.registry.open_existing(context)?, context.ui))
+        .transpose()?;
+    let topics = match &following {
+        Some(following) => following.topics(),
+        None => Topics::new(&args.topics).map_err(CommandError::usage)?,
+    };
+    let (stop, timeout) = (context.stop.clone(), args.timeout);
+    let is_over =
+        move || stop.is_asked() || timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+    let output = Output::stdout(args.format(context)?, is_over).map_err(cannot_write)?;
+    let cluster = context.cluster()?;
+    let mut run = Run {
+        context,
+        filter: Filter {
+            grep: args.grep.clone(),
+            conditions: args.conditions.clone(),
+        },
+        bounds: Bounds {
+            limit: args.count,
+            idle: args.idle,
+            timeout: args.timeout,
+        },
+        start,
+        output,
+        written: 0,
+    };
+    let end = if let Some(group) = args.group() {
+        let membership = Membership {
+            group,
+            topics,
+            offsets,
+            commit: args.commit == Commit::After,
+        };
+        run.in_group(&cluster, membership, following)?
+    } else {
+        let selection = Selection {
+            topics,
+            partitions: args.partitions.clone(),
+            offsets,
+            window: None,
+        };
+        match args.last {
+            Some(count) => run.last(&cluster, selection, count, args.follow)?,
+            None => run.alone(Reader::new(&cluster, selection)?)?,
+        }
+    };
+    let written = run.written;
+    if args.user.is_some() && !matches!(end, End::ClosedPipe) {
+        let records = if written == 1 { "record" } else { "records" };
+        context
+            .ui
+            .status(format_args!("{written} {records} processed"));
+    }
+    match end {
+        End::Failed(error) => Err(error.into()),
+        End::Timeout => Err(CommandError::new(Status::Unavailable, TimeIsUp { written })),
+        End::Stopped => Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal)),
+        _ if written == 0 && args.fail_empty => Ok(Outcome::Exit(Status::Failed)),
+        _ => Ok(Outcome::DONE),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("time is up after {written} records")]
+struct TimeIsUp {
+    written: u64,
+}
+
+/// What every way of tailing needs.
+struct Run<'a> {
+    context: &'a Context,
+    filter: Filter,
+    bounds: Bounds,
+    start: Instant,
+    output: Output,
+    written: u64,
+}
+
+impl Run<'_> {
+    fn alone(&mut self, reader: Reader) -> Result<End, CommandError> {
+        let (flow, batches) = pump::channel_of_batches();
+        // Nothing is owed at the end, so nobody waits for the source to finish.
+        let _running = Running::start(reader, flow).map_err(CommandError::failed)?;
+        self.pump(&batches, None)
+    }
+
+    fn in_group(
+        &mut self,
+        cluster: &Cluster,
+        membership: Membership,
+        following: Option<Following>,
+    ) -> Result<End, CommandError> {
+        let (flow, batches) = pump::channel_of_batches();
+        // What is read to the end as it is now is what is subscribed to now.
+        let following = following.filter(|_| membership.offsets.until.is_none());
+        let member = Member::join(cluster, membership, pump::drain(flow.clone()))?;
+        let commits = member.commits();
+        if let Some(following) = following {
+            following
+                .start(member.subscriber(), self.context.stop.clone())
+                .map_err(CommandError::failed)?;
+        }
+        let running = Running::start(member, flow).map_err(CommandError::failed)?;
+        let end = self.pump(&batches, Some(&commits));
+        drop(batches);
+        let closed = running.finish().map_or(Ok(()), |mut member| {
+            use crate::kafka::Source;
+            member.close()
+        });
+        let end = end?;
+        match closed {
+            // What was asked is to end; that some will come again is worth a word.
+            Err(error) if matches!(end, End::Stopped) => {
+                self.context.ui.warning(crate::ui::in_one_line(&error));
+            }
+            closed => closed?,
+        }
+        Ok(end)
+    }
+
+    fn pump(
+        &mut self,
+        batches: &std::sync::mpsc::Receiver<pump::Flow>,
+        commits: Option<&crate::kafka::Commits>,
+    ) -> Result<End, CommandError> {
+        let ui = self.context.ui;
+        let (end, written) = Pump {
+            flow: batches,
+            filter: &self.filter,
+            bounds: self.bounds,
+            sink: &mut self.output,
+            commits,
+            stop: &self.context.stop,
+            notice: &mut |notice: &Notice| ui.warning(notice),
+            start: self.start,
+        }
+        .run()
+        .map_err(cannot_write)?;
+        self.written += written;
+        Ok(end)
+    }
+}

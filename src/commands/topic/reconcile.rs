@@ -1,0 +1,286 @@
+//! `kpipe topic reconcile`: makes Kafka have the topics that were approved.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use thiserror::Error;
+
+use crate::approval::{Pass, Told};
+use crate::commands::registry::{ByArgs, RegistryArgs};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::{Outcome, Status};
+use crate::kafka::Admin;
+use crate::registry::{Actor, Registry};
+use crate::sink::output;
+use crate::time::{self, TimeError};
+use crate::ui::in_one_line;
+use crate::ui::rows::Output;
+use crate::ui::sanitize::OneLine;
+
+/// Make Kafka have the topics that were approved
+///
+/// Looks first. An approved topic that Kafka lacks is created, one that it has just so is
+/// adopted, and both become ACTIVE. One that it has as something else stays APPROVED, with
+/// the difference shown: nothing of Kafka's is overwritten. Approved changes of ACTIVE topics
+/// are applied: more partitions, other settings. Where an ACTIVE topic is not, or no longer,
+/// as it was approved, that is told and left as it is.
+///
+/// Prints what it did and what stands against it, each when it changes. Without --watch it makes one
+/// pass and leaves with status 1 if anything stands against it. With --watch it goes on, also
+/// when the brokers are away, until it is interrupted; what failed is tried again after a
+/// second, then two, then four, up to five minutes.
+///
+/// Once `kpipe topic key new` was run, the key that it printed must be in `KPIPE_PRODUCER_KEY` or
+/// in --producer-key-file. One reconciler works on a registry at a time.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  kpipe topic reconcile                  one pass, as from cron
+  kpipe topic reconcile --watch          a daemon that looks every 5 seconds
+  kpipe topic reconcile --watch=30s --producer-key-file /run/secrets/kpipe")]
+pub(crate) struct Args {
+    /// Go on, looking so often [default: 5s]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "5s",
+        value_parser = parse_interval
+    )]
+    watch: Option<Duration>,
+
+    /// Read the producer key from a file [env: `KPIPE_PRODUCER_KEY` is the key itself]
+    #[arg(long, value_name = "FILE")]
+    producer_key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    by: ByArgs,
+
+    /// How to print
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+}
+
+#[derive(Debug, Error)]
+enum ReconcileError {
+    #[error("another reconciler is at work on {}", .0.display())]
+    Held(PathBuf),
+    #[error("cannot lock {}", path.display())]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("cannot read the producer key from {}", path.display())]
+    Key { path: PathBuf, source: io::Error },
+}
+
+impl From<ReconcileError> for CommandError {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Held(_) => Self::new(Status::Unavailable, error)
+                .hint("it ends with its process; `kpipe topic list` shows what it has done"),
+            ReconcileError::Lock { .. } => Self::failed(error),
+            ReconcileError::Key { .. } => Self::usage(error),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Error)]
+enum IntervalError {
+    #[error(transparent)]
+    Time(#[from] TimeError),
+    #[error("expected more than 0")]
+    Zero,
+}
+
+fn parse_interval(text: &str) -> Result<Duration, IntervalError> {
+    match time::parse_duration(text)? {
+        Duration::ZERO => Err(IntervalError::Zero),
+        interval => Ok(interval),
+    }
+}
+
+/// How often it is told that the brokers are away.
+const REMINDER: Duration = Duration::from_mins(1);
+
+pub(crate) fn run(
+    args: &Args,
+    registry: &RegistryArgs,
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let mut registry = registry.open(context)?;
+    let _lock = lock(registry.path())?;
+    let mut reconciler = Reconciler {
+        admin: Admin::new(&context.cluster()?)?,
+        actor: args.by.actor(context)?,
+        key: args.producer_key(context)?,
+        is_patient: args.watch.is_some(),
+        random: ChaCha8Rng::from_seed(context.random()?),
+    };
+    let mut printer = Printer::new(args.output, context).map_err(CommandError::failed)?;
+    let mut reminder = Reminder::default();
+    loop {
+        match reconciler.pass(&mut registry, &mut printer, context) {
+            Err(error) if args.watch.is_some() && error.status == Status::Unavailable => {
+                reminder.remind(&error, context);
+            }
+            Ok(()) => reminder.is_over(context),
+            Err(error) => return Err(error),
+        }
+        if printer.is_closed {
+            return Ok(Outcome::DONE);
+        }
+        let is_over = match args.watch {
+            Some(interval) => context.stop.wait(interval),
+            None => true,
+        };
+        if is_over {
+            break;
+        }
+    }
+    Ok(match context.stop.signal() {
+        Some(signal) => Outcome::Signal(signal),
+        None if printer.open.is_empty() => Outcome::DONE,
+        None => Outcome::Exit(Status::Failed),
+    })
+}
+
+impl Args {
+    fn producer_key(&self, context: &Context) -> Result<Option<String>, ReconcileError> {
+        let Some(path) = &self.producer_key_file else {
+            return Ok(context.environment.get("KPIPE_PRODUCER_KEY").cloned());
+        };
+        let text = fs::read_to_string(path).map_err(|source| ReconcileError::Key {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Some(text.trim_end().to_owned()))
+    }
+}
+
+/// Holds the right to reconcile for as long as the file is open; it dies with the process.
+fn lock(registry: &Path) -> Result<File, ReconcileError> {
+    let mut path = registry.as_os_str().to_owned();
+    path.push(".reconcile");
+    let path = PathBuf::from(path);
+    let cannot = |source| ReconcileError::Lock {
+        path: path.clone(),
+        source,
+    };
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false);
+    let file = file.open(&path).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ReconcileError::Held(registry.to_owned())),
+        Err(TryLockError::Error(source)) => Err(cannot(source)),
+    }
+}
+
+/// What makes a pass, and lasts from one to the next.
+struct Reconciler {
+    admin: Admin,
+    actor: Actor,
+    key: Option<String>,
+    is_patient: bool,
+    random: ChaCha8Rng,
+}
+
+impl Reconciler {
+    fn pass(
+        &mut self,
+        registry: &mut Registry,
+        printer: &mut Printer,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        let mut written = Ok(());
+        let random = &mut self.random;
+        let passed = Pass {
+            registry,
+            admin: &self.admin,
+            actor: &self.actor,
+            producer_key: self.key.as_deref(),
+            now: &|| context.clock.now(),
+            random: &mut || f64::from(random.next_u32()) / f64::from(u32::MAX),
+            stop: &context.stop,
+            is_patient: self.is_patient,
+            tell: &mut |told| {
+                if written.is_ok() {
+                    written = printer.print(told);
+                }
+            },
+        }
+        .run();
+        output::tolerate_closed(written)?;
+        Ok(passed?)
+    }
+}
+
+/// Prints what is news.
+struct Printer {
+    out: File,
+    is_for_people: bool,
+    /// The last word on each request that something stands against.
+    open: BTreeMap<String, Told>,
+    /// Nobody reads on.
+    is_closed: bool,
+}
+
+impl Printer {
+    fn new(output: Output, context: &Context) -> io::Result<Self> {
+        let is_terminal = context.ui.stdout_is_terminal();
+        Ok(Self {
+            out: output::stdout()?,
+            is_for_people: output == Output::Table || (output == Output::Auto && is_terminal),
+            open: BTreeMap::new(),
+            is_closed: false,
+        })
+    }
+
+    fn print(&mut self, told: Told) -> io::Result<()> {
+        let before = self.open.remove(&told.request_id);
+        let is_news = before.as_ref() != Some(&told);
+        let written = if is_news { self.write(&told) } else { Ok(()) };
+        if !told.ready {
+            self.open.insert(told.request_id.clone(), told);
+        }
+        let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        self.is_closed = written.as_ref().is_err_and(is_closed);
+        written
+    }
+
+    fn write(&mut self, told: &Told) -> io::Result<()> {
+        let mut line = if self.is_for_people {
+            let message = told.message.as_deref().unwrap_or_default();
+            let text = format!("{:<9} {}  {message}", told.action.name(), told.name);
+            OneLine(text.trim_end()).to_string().into_bytes()
+        } else {
+            serde_json::to_vec(told)?
+        };
+        line.push(b'\n');
+        self.out.write_all(&line)
+    }
+}
+
+/// Tells that the brokers are away, once a minute.
+#[derive(Default)]
+struct Reminder(Option<Instant>);
+
+impl Reminder {
+    fn remind(&mut self, error: &CommandError, context: &Context) {
+        if self.0.is_none_or(|last| last.elapsed() >= REMINDER) {
+            context.ui.warning(in_one_line(&*error.error));
+            self.0 = Some(Instant::now());
+        }
+    }
+
+    fn is_over(&mut self, context: &Context) {
+        if self.0.take().is_some() {
+            context.ui.status("Going on.");
+        }
+    }
+}
