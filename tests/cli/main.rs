@@ -23,6 +23,7 @@ mod round_trip;
 mod send;
 mod send_accounts;
 mod send_input;
+mod stats;
 mod subscription;
 mod support;
 mod tail;
