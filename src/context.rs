@@ -138,6 +138,7 @@ impl Context {
             properties,
             token_source,
             stop: self.stop.clone(),
+            deadline: None,
         })
     }
 

@@ -7,3 +7,4 @@ pub(crate) mod registry;
 pub(crate) mod send;
 pub(crate) mod tail;
 pub(crate) mod topic;
+pub(crate) mod wait;

@@ -15,6 +15,7 @@ pub mod offset_spec;
 mod plan;
 mod producer;
 mod progress;
+mod reach;
 mod reader;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use producer::{
     Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,
     Settings,
 };
+pub use reach::{Probe, Reached};
 pub use reader::{Reader, Selection};
 
 /// Whether Kafka takes `name` for a topic: 1 to 249 letters, digits, `.`, `_`, `-`, and

@@ -23,3 +23,4 @@ mod tail_group;
 mod terminal;
 mod unreachable;
 mod usage;
+mod wait;

@@ -258,6 +258,16 @@ impl Running {
         }
     }
 
+    /// Waits until a line on stderr has `text`; what is read here is not seen at the end.
+    pub(crate) fn until_it_says(&self, text: &str) {
+        loop {
+            let line = self.stderr.recv_timeout(self.left()).unwrap();
+            if String::from_utf8_lossy(&line).contains(text) {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
