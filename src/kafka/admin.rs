@@ -17,10 +17,10 @@ use super::ffi::Role;
 use super::ffi::admin::{self as requests, Answer, Request, TopicOutcome};
 
 /// How long a request that changes something may take; making 10 000 partitions takes long.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often log lines, errors and token requests are served during a request.
-const SLICE: Duration = Duration::from_millis(100);
+pub(super) const SLICE: Duration = Duration::from_millis(100);
 
 /// A broker refuses more partitions in one request
 /// (`ReplicationControlManager.MAX_PARTITIONS_PER_BATCH`).
@@ -101,7 +101,7 @@ pub struct Watermarks {
 
 /// A connection for looking after topics.
 pub struct Admin {
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
 }
 
 impl Admin {
@@ -302,7 +302,7 @@ impl Admin {
             .collect())
     }
 
-    fn is_real(&self, what: &'static str) -> Result<(), Error> {
+    pub(super) fn is_real(&self, what: &'static str) -> Result<(), Error> {
         if self.is_built_in_broker()? {
             return Err(Error::NotOnBuiltInBroker(what));
         }
@@ -313,7 +313,7 @@ impl Admin {
     ///
     /// One that has been asked to stop waits on, so that what was done is known, but not
     /// for long.
-    fn answer(
+    pub(super) fn answer(
         &self,
         what: &str,
         send: impl FnOnce(&Client) -> KafkaResult<Request>,

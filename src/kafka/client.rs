@@ -352,6 +352,34 @@ impl Client {
         partitions: &[(String, i32)],
         at: Lookup,
     ) -> Result<Vec<i64>, Error> {
+        let list = self.look_up(partitions, at, |_| false)?;
+        Ok(list
+            .into_iter()
+            .map(|offset| offset.unwrap_or(-1))
+            .collect())
+    }
+
+    /// Looks up one offset for each of `partitions`; `None` for those that are gone.
+    pub(super) fn offsets_of_those_there(
+        &self,
+        partitions: &[(String, i32)],
+        at: Lookup,
+    ) -> Result<Vec<Option<i64>>, Error> {
+        self.look_up(partitions, at, |code| {
+            matches!(
+                code,
+                Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition
+            )
+        })
+    }
+
+    /// `None` where an error is tolerated and where there is no such offset.
+    fn look_up(
+        &self,
+        partitions: &[(String, i32)],
+        at: Lookup,
+        tolerates: impl Fn(Code) -> bool,
+    ) -> Result<Vec<Option<i64>>, Error> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -362,7 +390,12 @@ impl Client {
             }
             ffi::offsets_for_times(&self.native, &list, timeout)?;
             for element in list.elements() {
-                element.error()?;
+                match element.error() {
+                    Err(error) if !error.rdkafka_error_code().is_some_and(&tolerates) => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
             }
             Ok(list)
         })?;
@@ -370,9 +403,9 @@ impl Client {
         Ok(list
             .elements()
             .iter()
-            .map(|element| match element.offset() {
-                Offset::Offset(offset) => offset,
-                _ => -1,
+            .map(|element| match (element.error(), element.offset()) {
+                (Ok(()), Offset::Offset(offset)) => Some(offset),
+                _ => None,
             })
             .collect())
     }

@@ -81,6 +81,10 @@ pub enum Error {
     },
     #[error("topic `{0}` was deleted")]
     TopicDeleted(String),
+    #[error("group `{0}` does not exist")]
+    UnknownGroup(String),
+    #[error("group `{0}` has members")]
+    GroupHasMembers(String),
     /// Members of one group must share a protocol; kpipe's is cooperative.
     #[error("group `{0}` has members with another way of sharing partitions")]
     MixedGroup(String),
@@ -237,6 +241,8 @@ impl Error {
             | Self::TopicExists(_)
             | Self::NoMatchingTopic(_)
             | Self::TopicDeleted(_)
+            | Self::UnknownGroup(_)
+            | Self::GroupHasMembers(_)
             | Self::Interrupted => Status::Failed,
             Self::Other { cause, .. } => match cause.code {
                 Code::BrokerTransportFailure
@@ -318,6 +324,10 @@ impl Error {
             Self::Authorization { .. } => {
                 "ask for the access, or use other credentials; `kpipe config show` says which are used"
                     .into()
+            }
+            Self::UnknownGroup(_) => "`kpipe group list` shows those there are".into(),
+            Self::GroupHasMembers(group) => {
+                format!("`kpipe group describe {group}` shows them; stop them first")
             }
             Self::NotOnBuiltInBroker(_) => "try it on real Kafka".into(),
             Self::UnknownPartition { .. }

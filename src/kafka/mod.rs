@@ -10,6 +10,7 @@ mod consume;
 mod context;
 mod error;
 mod ffi;
+mod groups;
 mod member;
 pub mod offset_spec;
 mod plan;
@@ -29,6 +30,9 @@ pub use context::TokenSource;
 pub use error::{Cause, Error};
 pub(crate) use ffi::leave;
 pub use ffi::{Message, Messages};
+pub use groups::{
+    Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
+};
 pub use member::{Commits, Member, Membership};
 pub use plan::Topics;
 pub use producer::{

@@ -17,8 +17,8 @@ use super::{Event, Queue, elements, millis, outcome, resolve, text};
 use crate::kafka::context::Context;
 
 /// Something of librdkafka's that we made and must free.
-struct Owned<T> {
-    pointer: NonNull<T>,
+pub(super) struct Owned<T> {
+    pub(super) pointer: NonNull<T>,
     destroy: unsafe extern "C" fn(*mut T),
 }
 
@@ -31,7 +31,7 @@ impl<T> Drop for Owned<T> {
 
 impl<T> Owned<T> {
     /// `None` for null, which is how librdkafka refuses its arguments.
-    fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Option<Self> {
+    pub(super) fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Option<Self> {
         NonNull::new(pointer).map(|pointer| Self { pointer, destroy })
     }
 
@@ -42,7 +42,7 @@ impl<T> Owned<T> {
 }
 
 /// A request under way.
-pub(in crate::kafka) struct Request(Queue);
+pub(in crate::kafka) struct Request(pub(super) Queue);
 
 impl Request {
     /// The answer, if it comes before `timeout`.
@@ -52,7 +52,7 @@ impl Request {
 }
 
 /// What the cluster, or librdkafka in its place, said to a [`Request`].
-pub(in crate::kafka) struct Answer(Event);
+pub(in crate::kafka) struct Answer(pub(super) Event);
 
 /// How one topic of a request fared.
 pub(in crate::kafka) struct TopicOutcome {
@@ -175,7 +175,7 @@ unsafe fn read_entry(entry: *const rd::rd_kafka_ConfigEntry_t) -> ConfigEntry {
 }
 
 /// The code and the words of an error; librdkafka's words where the broker has none.
-unsafe fn described(
+pub(super) unsafe fn described(
     error: rd::rd_kafka_resp_err_t,
     words: *const c_char,
 ) -> Result<(), (RDKafkaErrorCode, String)> {
@@ -390,7 +390,7 @@ fn resource(topic: &str) -> KafkaResult<Owned<rd::rd_kafka_ConfigResource_t>> {
     resource.ok_or(KafkaError::Global(RDKafkaErrorCode::InvalidArgument))
 }
 
-fn options(
+pub(super) fn options(
     client: &Client<Context>,
     operation: rd::rd_kafka_admin_op_t,
     timeout: Duration,
@@ -413,7 +413,7 @@ fn options(
 }
 
 /// What all of librdkafka's admin calls look like.
-type Call<T> = unsafe extern "C" fn(
+pub(super) type Call<T> = unsafe extern "C" fn(
     *mut rd::rd_kafka_t,
     *mut *mut T,
     usize,
@@ -421,7 +421,7 @@ type Call<T> = unsafe extern "C" fn(
     *mut rd::rd_kafka_queue_t,
 );
 
-fn send<T>(
+pub(super) fn send<T>(
     client: &Client<Context>,
     subjects: &[Owned<T>],
     options: &Owned<rd::rd_kafka_AdminOptions_t>,

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod admin;
+pub(super) mod groups;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
