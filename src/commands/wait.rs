@@ -9,7 +9,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::{Admin, Cluster, Error, Probe, is_topic_name};
 use crate::time;
-use crate::wait::{self, Obstacle, TopicCondition, Wait};
+use crate::wait::{GroupCondition, Obstacle, TopicCondition, Wait, look_at_group, look_at_topic};
 
 /// Wait until a broker, a topic or a group is as it is to be
 ///
@@ -26,6 +26,7 @@ Examples:
   kpipe wait topic orders --for partitions=3 --for leaders,isr
   kpipe wait topic orders --for messages=100 --timeout 2m
   kpipe wait topic orders-test --for deleted
+  kpipe wait group billing --for lag=0 --timeout 5m
   kpipe wait topic orders --timeout 0 && echo it is there")]
 pub(crate) struct Args {
     /// How long to wait; 0 looks once
@@ -63,6 +64,22 @@ enum What {
         )]
         conditions: Vec<TopicCondition>,
     },
+    /// Wait until a group's members are at work, or it has none, or has caught up
+    ///
+    /// `lag=N` is met when the group is N offsets behind or fewer, all partitions together, and
+    /// has committed something.
+    Group {
+        /// The group's name
+        name: String,
+        /// What is to be so: stable empty lag=N (repeated: all)
+        #[arg(
+            long = "for",
+            value_name = "CONDITION",
+            value_delimiter = ',',
+            default_value = "stable"
+        )]
+        conditions: Vec<GroupCondition>,
+    },
 }
 
 /// A broker that is not there yet is looked for twice a second, not after ten seconds at last
@@ -87,11 +104,26 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             check(name, conditions)?;
             let admin = Admin::new(&cluster)?;
             until(args.timeout, start, context, || {
-                wait::look(&admin, name, conditions)
+                look_at_topic(&admin, name, conditions)
             })?;
-            let met: Vec<String> = conditions.iter().map(ToString::to_string).collect();
-            let met = met.join(", ");
-            context.ui.status(format_args!("Topic `{name}`: {met}."));
+            context
+                .ui
+                .status(format_args!("Topic `{name}`: {}.", listed(conditions)));
+        }
+        What::Group { name, conditions } => {
+            let both = [GroupCondition::Stable, GroupCondition::Empty];
+            if both.iter().all(|one| conditions.contains(one)) {
+                return Err(CommandError::usage(
+                    "a group with members at work is never empty",
+                ));
+            }
+            let admin = Admin::new(&cluster)?;
+            until(args.timeout, start, context, || {
+                look_at_group(&admin, name, conditions)
+            })?;
+            context
+                .ui
+                .status(format_args!("Group `{name}`: {}.", listed(conditions)));
         }
     }
     Ok(Outcome::DONE)
@@ -127,6 +159,11 @@ pub(super) fn until<T>(
     }
     .until(look)?;
     Ok(found)
+}
+
+fn listed(conditions: &[impl ToString]) -> String {
+    let listed: Vec<String> = conditions.iter().map(ToString::to_string).collect();
+    listed.join(", ")
 }
 
 /// What no wait can bring about.

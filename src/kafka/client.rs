@@ -280,6 +280,12 @@ impl Client {
         &self.brokers
     }
 
+    /// Whether the cluster's deadline has passed.
+    pub(super) fn is_late(&self) -> bool {
+        let now = Instant::now();
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
     /// Whether the run is to end.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_asked()

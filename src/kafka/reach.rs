@@ -35,7 +35,6 @@ pub struct Reached {
 /// A connection to every broker of a cluster, kept up for looking at.
 pub struct Probe {
     client: Arc<Client>,
-    deadline: Option<Instant>,
 }
 
 /// The part of librdkafka's statistics that is read.
@@ -71,10 +70,7 @@ impl Probe {
             &[],
             &[EAGER_CONNECTIONS, ("statistics.interval.ms", &interval)],
         )?;
-        Ok(Self {
-            client,
-            deadline: cluster.deadline,
-        })
+        Ok(Self { client })
     }
 
     /// Asks which brokers there are, and waits until each is connected, TLS and credentials
@@ -108,8 +104,7 @@ impl Probe {
                 Err(None) => true,
                 Err(Some(_)) => start.elapsed() < SECOND_TRIES,
             };
-            let is_late = start.elapsed() >= CONNECT_TIMEOUT
-                || self.deadline.is_some_and(|end| Instant::now() >= end);
+            let is_late = start.elapsed() >= CONNECT_TIMEOUT || client.is_late();
             if is_late || !brokers.iter().any(waits) {
                 return Ok(brokers);
             }

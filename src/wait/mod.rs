@@ -3,13 +3,17 @@
 //! A broker that is not up yet, a name that does not resolve yet and a topic that is not
 //! there yet are waited out; what waiting cannot change ends the wait at once.
 
+mod group;
 mod topic;
+mod unmet;
 
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-pub use topic::{TopicCondition, Unmet, check, look};
+pub use group::{GroupCondition, look as look_at_group};
+pub use topic::{TopicCondition, look as look_at_topic};
+pub use unmet::Unmet;
 
 use crate::error::CommandError;
 use crate::exit::Status;
@@ -38,7 +42,10 @@ pub enum Obstacle {
 impl Obstacle {
     fn may_pass(&self) -> bool {
         match self {
-            Self::Unmet(_) | Self::Kafka(kafka::Error::UnknownTopic { .. }) => true,
+            Self::Unmet(_)
+            | Self::Kafka(kafka::Error::UnknownTopic { .. } | kafka::Error::UnknownGroup(_)) => {
+                true
+            }
             Self::Kafka(error) => error.may_pass(),
         }
     }

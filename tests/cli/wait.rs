@@ -147,6 +147,8 @@ fn what_no_wait_can_bring_about_is_status_2_at_once() {
         &["wait", "topic", "orders", "--for", "deleted,leaders"],
         &["wait", "topic", "orders", "--timeout", "soon"],
         &["wait", "topic"],
+        &["wait", "group", "g", "--for", "lag"],
+        &["wait", "group", "g", "--for", "stable,empty"],
         &["wait"],
     ] {
         nowhere.kpipe(arguments).run().ends(2).prints("");
@@ -202,6 +204,48 @@ fn a_topic_that_appears_late_is_waited_for() {
     wait.until_it_says("not yet: topic `late` does not exist");
     place
         .kpipe(&["send", "late", "v", "-X", "allow.auto.create.topics=true"])
+        .run()
+        .ends(0);
+    wait.ended().ends(0);
+}
+
+#[test]
+fn a_group_is_waited_for_until_it_has_caught_up() {
+    let place = Place::with(&["orders:1"]);
+    place.send("orders", &["a", "b", "c"]);
+    let caught_up = ["wait", "group", "billing", "--for", "lag=0"];
+    let at_once = [&caught_up[..], &["--timeout", "0"]].concat();
+    place
+        .kpipe(&at_once)
+        .run()
+        .ends(3)
+        .says(&["error: group `billing` has committed nothing\n"]);
+    place
+        .kpipe(&[
+            "tail",
+            "orders",
+            "-g",
+            "billing",
+            "-o",
+            "beginning",
+            "-n",
+            "1",
+        ])
+        .run()
+        .ends(0);
+    place
+        .kpipe(&at_once)
+        .run()
+        .ends(3)
+        .says(&[
+            "error: group `billing` is 2 behind\n",
+            "hint: `kpipe group lag billing`",
+        ])
+        .says_one_block();
+    let wait = place.kpipe(&[&["-v"], &caught_up[..]].concat()).start();
+    wait.until_it_says("not yet: group `billing` is 2 behind");
+    place
+        .kpipe(&["tail", "orders", "-g", "billing", "-n", "2"])
         .run()
         .ends(0);
     wait.ended().ends(0);
