@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, help, send, tail, topic, wait};
+use crate::commands::{broker, config, expect, help, send, tail, topic, wait};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
     Topic(topic::Args),
+    Expect(expect::Args),
     Wait(wait::Args),
     Broker(broker::Args),
     Config(config::Args),

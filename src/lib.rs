@@ -81,6 +81,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
+        Command::Expect(args) => commands::expect::run(&args, context),
         Command::Wait(args) => commands::wait::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),

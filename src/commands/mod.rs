@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod expect;
 pub(crate) mod help;
 pub(crate) mod registry;
 pub(crate) mod send;

@@ -9,7 +9,9 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::{Admin, Cluster, Error, Probe, is_topic_name};
 use crate::time;
-use crate::wait::{GroupCondition, Obstacle, TopicCondition, Wait, look_at_group, look_at_topic};
+use crate::wait::{
+    GroupCondition, Obstacle, TopicCondition, Wait, WaitError, look_at_group, look_at_topic,
+};
 
 /// Wait until a broker, a topic or a group is as it is to be
 ///
@@ -146,19 +148,18 @@ pub(super) fn until<T>(
     start: Instant,
     context: &Context,
     look: impl FnMut() -> Result<T, Obstacle>,
-) -> Result<T, CommandError> {
+) -> Result<T, WaitError> {
     let random = || {
         let byte = context.random::<1>().map_or(u8::MAX, |[byte]| byte);
         f64::from(byte) / f64::from(u8::MAX)
     };
-    let found = Wait {
+    Wait {
         start,
         timeout,
         random: &mut { random },
         stop: &context.stop,
     }
-    .until(look)?;
-    Ok(found)
+    .until(look)
 }
 
 fn listed(conditions: &[impl ToString]) -> String {

@@ -40,7 +40,8 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    fn may_pass(&self) -> bool {
+    /// Whether it may come right by itself.
+    pub fn may_pass(&self) -> bool {
         match self {
             Self::Unmet(_)
             | Self::Kafka(kafka::Error::UnknownTopic { .. } | kafka::Error::UnknownGroup(_)) => {
