@@ -1,6 +1,6 @@
 //! Whether a value holds all of some JSON, and how far it is from that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -61,105 +61,108 @@ impl Subset {
     /// Returns whether a value holds all of it; `None` is one that is null or not UTF-8.
     pub(super) fn matches(&self, json: Option<&str>) -> bool {
         let mut differs = false;
-        self.compare(json, &mut |_| {
+        self.compare(json, &mut |_, _, _| {
             differs = true;
             false
         });
         !differs
     }
 
-    /// Returns in how many places a value differs, and the first of them.
+    /// Returns how many scalars are not as wanted, and the first place that differs.
     pub fn differences(&self, json: Option<&str>) -> (usize, Option<Difference>) {
         let (mut count, mut first) = (0, None);
-        self.compare(json, &mut |difference| {
-            count += 1;
-            first.get_or_insert(difference);
+        self.compare(json, &mut |wanted, pointer, found| {
+            count += wanted.size();
+            first.get_or_insert_with(|| wanted.differs(pointer, found));
             true
         });
         (count, first)
     }
 
-    fn compare(&self, json: Option<&str>, tell: &mut dyn FnMut(Difference) -> bool) {
+    fn compare(&self, json: Option<&str>, tell: &mut Tell<'_>) {
         let Self(wanted) = self;
         match json.map(serde_json::from_str::<&RawValue>) {
             Some(Ok(read)) => wanted.compare(Some(read.get()), &mut String::new(), tell),
-            _ => tell(wanted.differs("", json)),
+            _ => tell(wanted, "", json),
         };
     }
 }
+
+/// Hears of what is wanted at a pointer and differs there; returns whether it wants to hear of
+/// more.
+type Tell<'a> = dyn FnMut(&Wanted, &str, Option<&str>) -> bool + 'a;
 
 impl Wanted {
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         Ok(match json.as_bytes().first() {
             Some(b'{') => {
-                let members: HashMap<String, &RawValue> = serde_json::from_str(json)?;
+                let members: BTreeMap<String, &RawValue> = serde_json::from_str(json)?;
                 let members = members.into_iter();
-                let mut members = members
-                    .map(|(name, json)| Ok((name, Self::read(json.get())?)))
-                    .collect::<Result<Vec<_>, serde_json::Error>>()?;
-                members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-                Self::Object(members)
+                let members = members.map(|(name, json)| Ok((name, Self::read(json.get())?)));
+                Self::Object(members.collect::<Result<_, serde_json::Error>>()?)
             }
             Some(b'[') => {
                 let elements: Vec<&RawValue> = serde_json::from_str(json)?;
-                let elements = elements.into_iter();
-                Self::Array(
-                    elements
-                        .map(|json| Self::read(json.get()))
-                        .collect::<Result<_, _>>()?,
-                )
+                let elements = elements.into_iter().map(|json| Self::read(json.get()));
+                Self::Array(elements.collect::<Result<_, _>>()?)
             }
             _ => Self::Scalar(Literal::json(json)?, short(json)),
         })
     }
 
-    /// Tells of the places in `json` that differ until `tell` has heard enough; says whether it
-    /// wants more.
-    fn compare(
-        &self,
-        json: Option<&str>,
-        pointer: &mut String,
-        tell: &mut dyn FnMut(Difference) -> bool,
-    ) -> bool {
-        let length = pointer.len();
+    /// Tells of the places in `json` that differ until `tell` has heard enough; returns whether it
+    /// wants to hear of more.
+    fn compare(&self, json: Option<&str>, pointer: &mut String, tell: &mut Tell<'_>) -> bool {
         match (self, json) {
             (Self::Object(wanted), Some(json)) if json.starts_with('{') => {
                 // A name may be half a surrogate pair, which is no text.
                 let Ok(found) = serde_json::from_str::<HashMap<String, &RawValue>>(json) else {
-                    return tell(self.differs(pointer, Some(json)));
+                    return tell(self, pointer, Some(json));
                 };
-                for (name, wanted) in wanted {
-                    let escaped = name.replace('~', "~0").replace('/', "~1");
-                    pointer.push('/');
-                    pointer.push_str(&escaped);
+                wanted.iter().all(|(name, wanted)| {
                     let found = found.get(name).map(|json| json.get());
-                    let goes_on = wanted.compare(found, pointer, tell);
-                    pointer.truncate(length);
-                    if !goes_on {
-                        return false;
-                    }
-                }
-                true
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    wanted.compare_below(&name, found, pointer, tell)
+                })
             }
             (Self::Array(wanted), Some(json)) if json.starts_with('[') => {
                 let found: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
                 if found.len() != wanted.len() {
-                    return tell(self.differs(pointer, Some(json)));
+                    return tell(self, pointer, Some(json));
                 }
-                for (index, (wanted, found)) in wanted.iter().zip(found).enumerate() {
-                    pointer.push('/');
-                    pointer.push_str(&index.to_string());
-                    let goes_on = wanted.compare(Some(found.get()), pointer, tell);
-                    pointer.truncate(length);
-                    if !goes_on {
-                        return false;
-                    }
-                }
-                true
+                let mut pairs = wanted.iter().zip(found).enumerate();
+                pairs.all(|(index, (wanted, found))| {
+                    wanted.compare_below(&index.to_string(), Some(found.get()), pointer, tell)
+                })
             }
             (Self::Scalar(wanted, _), Some(json)) if wanted.equals(json) => true,
-            _ => tell(self.differs(pointer, json)),
+            _ => tell(self, pointer, json),
         }
+    }
+
+    fn compare_below(
+        &self,
+        token: &str,
+        json: Option<&str>,
+        pointer: &mut String,
+        tell: &mut Tell<'_>,
+    ) -> bool {
+        let length = pointer.len();
+        pointer.push('/');
+        pointer.push_str(token);
+        let goes_on = self.compare(json, pointer, tell);
+        pointer.truncate(length);
+        goes_on
+    }
+
+    /// How many scalars it has; an empty array or object counts as one.
+    fn size(&self) -> usize {
+        let inside: usize = match self {
+            Self::Object(members) => members.iter().map(|(_, wanted)| wanted.size()).sum(),
+            Self::Array(elements) => elements.iter().map(Self::size).sum(),
+            Self::Scalar(..) => 1,
+        };
+        inside.max(1)
     }
 
     fn differs(&self, pointer: &str, found: Option<&str>) -> Difference {
@@ -276,11 +279,12 @@ mod tests {
     }
 
     #[test]
-    fn the_places_that_differ_are_counted() {
+    fn the_scalars_that_differ_are_counted() {
         let subset: Subset = r#"{"a":1,"b":{"c":2,"d":3}}"#.parse().unwrap();
         assert_eq!(subset.differences(Some(r#"{"a":1,"b":{"c":2}}"#)).0, 1);
         assert_eq!(subset.differences(Some(r#"{"b":{"c":0}}"#)).0, 3);
-        assert_eq!(subset.differences(None).0, 1);
+        assert_eq!(subset.differences(None).0, 3);
+        assert_eq!(subset.differences(Some(r#"{"a":1,"b":4}"#)).0, 2);
     }
 
     #[test]
