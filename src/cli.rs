@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, expect, help, send, tail, topic, wait};
+use crate::commands::{broker, config, expect, help, ping, send, tail, topic, wait};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Topic(topic::Args),
     Expect(expect::Args),
     Wait(wait::Args),
+    Ping(ping::Args),
     Broker(broker::Args),
     Config(config::Args),
     Help(help::Args),

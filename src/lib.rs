@@ -83,6 +83,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Expect(args) => commands::expect::run(&args, context),
         Command::Wait(args) => commands::wait::run(&args, context),
+        Command::Ping(args) => commands::ping::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),

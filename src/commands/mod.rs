@@ -4,6 +4,7 @@ pub(crate) mod broker;
 pub(crate) mod config;
 pub(crate) mod expect;
 pub(crate) mod help;
+pub(crate) mod ping;
 pub(crate) mod registry;
 pub(crate) mod send;
 pub(crate) mod tail;

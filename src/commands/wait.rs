@@ -93,8 +93,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let start = Instant::now();
     match &args.what {
         What::Broker => {
-            let probe = Probe::new(&cluster)?;
-            let count = until(args.timeout, start, context, || all_answer(&probe))?;
+            let mut probe = Probe::new(&cluster)?;
+            let count = until(args.timeout, start, context, || {
+                all_answer(&mut probe, cluster.deadline)
+            })?;
             let brokers = if count == 1 {
                 "broker answers"
             } else {
@@ -182,8 +184,8 @@ fn check(name: &str, conditions: &[TopicCondition]) -> Result<(), CommandError> 
 }
 
 /// How many brokers there are, when each of them answers.
-fn all_answer(probe: &Probe) -> Result<usize, Obstacle> {
-    let brokers = probe.reach()?;
+fn all_answer(probe: &mut Probe, deadline: Option<Instant>) -> Result<usize, Obstacle> {
+    let brokers = probe.reach(deadline)?;
     let error = brokers.iter().find_map(|broker| probe.error(broker));
     error.map_or(Ok(brokers.len()), |error| Err(error.into()))
 }

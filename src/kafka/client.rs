@@ -70,7 +70,7 @@ pub(super) struct Client {
     main: Queue,
     brokers: String,
     stop: Stop,
-    deadline: Option<Instant>,
+    deadline: Mutex<Option<Instant>>,
     /// Whether it speaks TLS.
     encrypts: bool,
     /// Something was answered, so credentials and certificates are right.
@@ -119,7 +119,7 @@ impl Client {
             native: ManuallyDrop::new(native),
             brokers: cluster.brokers().to_owned(),
             stop: cluster.stop.clone(),
-            deadline: cluster.deadline,
+            deadline: Mutex::new(cluster.deadline),
             encrypts: config
                 .get("security.protocol")
                 .is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl")),
@@ -225,7 +225,7 @@ impl Client {
         mut question: impl FnMut(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, Error> {
         let start = Instant::now();
-        let patience = self.deadline.map_or(CONNECT_TIMEOUT, |deadline| {
+        let patience = self.deadline().map_or(CONNECT_TIMEOUT, |deadline| {
             CONNECT_TIMEOUT.min(deadline.saturating_duration_since(start))
         });
         let mut slice = Duration::from_millis(200);
@@ -283,7 +283,16 @@ impl Client {
     /// Whether the cluster's deadline has passed.
     pub(super) fn is_late(&self) -> bool {
         let now = Instant::now();
-        self.deadline.is_some_and(|deadline| now >= deadline)
+        self.deadline().is_some_and(|deadline| now >= deadline)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the deadline anew.
+    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
     /// Whether the run is to end.

@@ -35,6 +35,8 @@ pub struct Reached {
 /// A connection to every broker of a cluster, kept up for looking at.
 pub struct Probe {
     client: Arc<Client>,
+    /// Brokers that were named, with their addresses.
+    named: Vec<(i32, String)>,
 }
 
 /// The part of librdkafka's statistics that is read.
@@ -70,30 +72,37 @@ impl Probe {
             &[],
             &[EAGER_CONNECTIONS, ("statistics.interval.ms", &interval)],
         )?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            named: Vec::new(),
+        })
     }
 
     /// Asks which brokers there are, and waits until each is connected, TLS and credentials
-    /// included, or has failed for a second; by id.
+    /// included, has failed for a second, or `deadline` has come; by id.
     ///
     /// # Errors
     /// Those of asking; a broker that does not answer is none.
-    pub fn reach(&self) -> Result<Vec<Reached>, Error> {
+    pub fn reach(&mut self, deadline: Option<Instant>) -> Result<Vec<Reached>, Error> {
+        self.client.set_deadline(deadline);
+        match self.ask() {
+            Ok(named) => self.named = named,
+            // The client library has given the first connection up for those to the brokers
+            // that were named, and that is where the trouble is.
+            Err(Error::Unreachable { .. }) if !self.named.is_empty() => {}
+            Err(error) => return Err(error),
+        }
         let client = &self.client;
-        let metadata = client.ask("ask for the brokers", |timeout| {
-            client.native.fetch_metadata(Some(ANY_TOPIC), timeout)
-        })?;
         let start = Instant::now();
-        let mut brokers: Vec<Reached> = metadata
-            .brokers()
+        let mut brokers: Vec<Reached> = self
+            .named
             .iter()
-            .map(|broker| Reached {
-                id: broker.id(),
-                address: format!("{}:{}", broker.host(), broker.port()),
+            .map(|(id, address)| Reached {
+                id: *id,
+                address: address.clone(),
                 answer: Err(None),
             })
             .collect();
-        brokers.sort_unstable_by_key(|broker| broker.id);
         loop {
             client.serve_keeping(GLANCE);
             for json in client.native.context().take_statistics() {
@@ -112,6 +121,20 @@ impl Probe {
                 return Err(Error::Interrupted);
             }
         }
+    }
+
+    /// The brokers and their addresses, by id.
+    fn ask(&self) -> Result<Vec<(i32, String)>, Error> {
+        let native = &self.client.native;
+        let metadata = self.client.ask("ask for the brokers", |timeout| {
+            native.fetch_metadata(Some(ANY_TOPIC), timeout)
+        })?;
+        let brokers = metadata.brokers().iter();
+        let mut named: Vec<(i32, String)> = brokers
+            .map(|broker| (broker.id(), format!("{}:{}", broker.host(), broker.port())))
+            .collect();
+        named.sort_unstable();
+        Ok(named)
     }
 
     /// Notes who is connected, and why others are not.

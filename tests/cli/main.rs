@@ -14,6 +14,7 @@ mod examples;
 mod expect;
 mod help;
 mod layering;
+mod ping;
 mod round_trip;
 mod send;
 mod send_accounts;
