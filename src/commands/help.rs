@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection` or `exit-status`
+/// Print a page: `record-line`, `connection`, `exit-status` or `ci`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -19,6 +19,7 @@ enum Topic {
     RecordLine,
     Connection,
     ExitStatus,
+    Ci,
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandErr
         Some(Topic::RecordLine) => include_str!("../../docs/record-line.md").to_owned(),
         Some(Topic::Connection) => include_str!("../../docs/connection.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
+        Some(Topic::Ci) => include_str!("../../docs/ci.md").to_owned(),
         None => crate::cli_help(),
     };
     let mut out = output::stdout().map_err(CommandError::failed)?;

@@ -8,6 +8,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
     for (topic, page) in [
         ("record-line", include_str!("../../docs/record-line.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
+        ("ci", include_str!("../../docs/ci.md")),
     ] {
         place
             .kpipe(&["help", topic])
@@ -43,7 +44,13 @@ fn the_overview_names_every_command() {
 #[test]
 fn every_command_has_help_with_examples_that_begin_with_its_name() {
     let place = Place::at("127.0.0.1:1");
-    for command in ["send", "tail"] {
+    for (command, argument) in [
+        ("send", "orders"),
+        ("tail", "orders"),
+        ("expect", "orders"),
+        ("wait", "broker"),
+        ("ping", "-q"),
+    ] {
         let help = place
             .kpipe(&[command, "--help"])
             .run()
@@ -52,7 +59,7 @@ fn every_command_has_help_with_examples_that_begin_with_its_name() {
             .out();
         assert!(help.contains("Examples:"), "{help}");
         assert!(
-            help.contains(&format!("\n  kpipe {command} orders")),
+            help.contains(&format!("\n  kpipe {command} {argument}")),
             "{help}"
         );
         assert!(

@@ -12,6 +12,7 @@
 )]
 
 mod killed_send;
+mod late_broker;
 mod lost_broker;
 mod numbered;
 mod process_1;

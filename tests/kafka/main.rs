@@ -18,3 +18,4 @@ mod support;
 mod times;
 mod traces;
 mod transactions;
+mod verbs;
