@@ -19,6 +19,7 @@ mod peek;
 mod plan;
 mod producer;
 mod progress;
+mod reach;
 mod reader;
 
 use std::fmt;
@@ -44,6 +45,7 @@ pub use producer::{
     Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,
     Settings,
 };
+pub use reach::{Probe, Reached};
 pub use reader::{Reader, Selection};
 
 /// Whether Kafka takes `name` for a topic: 1 to 249 letters, digits, `.`, `_`, `-`, and

@@ -62,6 +62,11 @@ fn a_script_is_smoke_tested() {
 }
 
 #[test]
+fn a_program_is_tested_with_the_verbs_for_ci() {
+    passes(example("ci-smoke.sh"));
+}
+
+#[test]
 fn every_example_is_run_here() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     let mut scripts: Vec<_> = std::fs::read_dir(folder)
@@ -74,6 +79,7 @@ fn every_example_is_run_here() {
         scripts,
         [
             "approval.sh",
+            "ci-smoke.sh",
             "copy-between-clusters.sh",
             "generate.sh",
             "recover-failed.sh",
