@@ -3,5 +3,6 @@
 pub(crate) mod broker;
 pub(crate) mod config;
 pub(crate) mod help;
+pub(crate) mod selection;
 pub(crate) mod send;
 pub(crate) mod tail;

@@ -1,20 +1,19 @@
 //! `kpipe tail`: records of topics, alone or as a member of a group.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::ValueEnum;
 
+use super::selection::Selection;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::kafka::offset_spec::{OffsetSpec, Start, Stop};
-use crate::kafka::{Cluster, Member, Membership, Notice, Reader, Selection, Topics};
-use crate::pipeline::filter::{Condition, Filter, Grep};
+use crate::kafka::{self, Cluster, Member, Membership, Notice, Reader, Topics};
+use crate::pipeline::filter::Filter;
 use crate::pipeline::last::Last;
 use crate::pipeline::pump::{self, Bounds, End, Pump, Running};
 use crate::record::{PayloadMode, Template};
 use crate::sink::output::{Format, Output, cannot_write};
-use crate::time;
 use crate::ui::pretty::Pretty;
 
 /// Print the records of topics
@@ -61,33 +60,8 @@ pub(crate) struct Args {
     )]
     commit: Commit,
 
-    /// Where to begin and end: beginning end N -N +N N:M :end @TIME @T1:T2
-    #[arg(
-        short,
-        long = "offset",
-        value_name = "OFFSET",
-        allow_hyphen_values = true,
-        help_heading = "Where"
-    )]
-    offsets: Vec<String>,
-
-    /// Begin at this time
-    #[arg(
-        long,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        help_heading = "Where"
-    )]
-    since: Option<String>,
-
-    /// End at this time, or now if it is yet to come
-    #[arg(
-        long,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        help_heading = "Where"
-    )]
-    until: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
 
     /// Print the last COUNT records of all partitions, in the order of their times
     #[arg(
@@ -114,40 +88,6 @@ pub(crate) struct Args {
         help_heading = "Where"
     )]
     partitions: Vec<i32>,
-
-    /// Exit at the end, as it is now
-    #[arg(short, long, help_heading = "When to stop")]
-    exit: bool,
-
-    /// Exit after COUNT records, counted after the filter
-    #[arg(short = 'n', long, value_name = "COUNT", help_heading = "When to stop")]
-    count: Option<u64>,
-
-    /// Exit when no record came for so long
-    #[arg(
-        long,
-        value_name = "DURATION",
-        value_parser = time::parse_duration,
-        help_heading = "When to stop"
-    )]
-    idle: Option<Duration>,
-
-    /// Exit after so long whatever comes, with status 3
-    #[arg(
-        long,
-        value_name = "DURATION",
-        value_parser = time::parse_duration,
-        help_heading = "When to stop"
-    )]
-    timeout: Option<Duration>,
-
-    /// Only records that match: REGEX, k:REGEX, v:REGEX, h:NAME=REGEX, !… (repeated: all of them)
-    #[arg(long, value_name = "PATTERN", help_heading = "What")]
-    grep: Vec<Grep>,
-
-    /// Only records whose JSON value has this: '/total>100', '/a/b=x' (repeated: all of them)
-    #[arg(long = "where", value_name = "CONDITION", help_heading = "What")]
-    conditions: Vec<Condition>,
 
     /// Status 1 when no record was printed
     #[arg(long, help_heading = "What")]
@@ -191,24 +131,20 @@ enum Commit {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
-    let offsets = args.offsets(context)?;
+    let in_group = args.group.is_some();
+    let offsets = args
+        .selection
+        .offsets(in_group, args.last.is_some(), context)?;
     let topics = Topics::new(&args.topics).map_err(CommandError::usage)?;
-    let (stop, timeout) = (context.stop.clone(), args.timeout);
+    let (stop, timeout) = (context.stop.clone(), args.selection.timeout);
     let is_over =
         move || stop.is_asked() || timeout.is_some_and(|timeout| start.elapsed() >= timeout);
     let output = Output::stdout(args.format(context)?, is_over).map_err(cannot_write)?;
     let cluster = context.cluster()?;
     let mut run = Run {
         context,
-        filter: Filter {
-            grep: args.grep.clone(),
-            conditions: args.conditions.clone(),
-        },
-        bounds: Bounds {
-            limit: args.count,
-            idle: args.idle,
-            timeout: args.timeout,
-        },
+        filter: args.selection.filter(),
+        bounds: args.selection.bounds(),
         start,
         output,
         written: 0,
@@ -222,7 +158,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         };
         run.in_group(&cluster, membership)?
     } else {
-        let selection = Selection {
+        let selection = kafka::Selection {
             topics,
             partitions: args.partitions.clone(),
             offsets,
@@ -250,45 +186,6 @@ struct TimeIsUp {
 }
 
 impl Args {
-    /// Where to begin and end, put together from the flags that say so.
-    fn offsets(&self, context: &Context) -> Result<OffsetSpec, CommandError> {
-        let (now, zone) = (context.clock.now(), context.clock.zone());
-        let mut spec = OffsetSpec::default();
-        let mut add = |more: OffsetSpec| -> Result<(), CommandError> {
-            spec = spec.and(more).map_err(CommandError::usage)?;
-            Ok(())
-        };
-        for text in &self.offsets {
-            add(OffsetSpec::parse(text, now, zone).map_err(CommandError::usage)?)?;
-        }
-        let time = |text: &Option<String>| {
-            text.as_deref()
-                .map(|text| time::parse(text, now, zone).map_err(CommandError::usage))
-                .transpose()
-        };
-        add(OffsetSpec {
-            from: time(&self.since)?.map(Start::Time),
-            until: time(&self.until)?.map(Stop::Time),
-        })?;
-        if (self.exit || self.last.is_some()) && spec.until.is_none() {
-            spec.until = Some(Stop::End);
-        }
-        if spec.from == Some(Start::Stored) && self.group.is_none() {
-            return Err(CommandError::usage(
-                "`-o stored` asks for what a group has committed, but there is no group",
-            )
-            .hint("add `-g GROUP`"));
-        }
-        let bounded = spec.until.is_some() || self.count.is_some();
-        if spec.from.is_none() && bounded && self.group.is_none() {
-            spec.from = Some(Start::Beginning);
-        }
-        if spec.from == Some(Start::Stored) {
-            spec.from = None;
-        }
-        Ok(spec)
-    }
-
     fn format(&self, context: &Context) -> Result<Format, CommandError> {
         let zone = context.clock.zone();
         if let Some(template) = &self.format {
@@ -376,7 +273,7 @@ impl Run<'_> {
     fn last(
         &mut self,
         cluster: &Cluster,
-        mut selection: Selection,
+        mut selection: kafka::Selection,
         count: usize,
         follow: bool,
     ) -> Result<End, CommandError> {
