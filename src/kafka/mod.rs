@@ -25,12 +25,12 @@ pub use consume::DEFAULTS as CONSUMER_DEFAULTS;
 pub use context::TokenSource;
 pub use error::{Cause, Error};
 pub(crate) use ffi::leave;
-pub use ffi::{Message, Messages};
-pub use member::{Commits, Member, Membership};
+pub use ffi::{GroupMetadata, Message, Messages, Taken};
+pub use member::{Commits, Handover, Member, Membership};
 pub use plan::Topics;
 pub use producer::{
-    Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,
-    Settings,
+    Acknowledged, CommitError, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer,
+    Refusal, Report, Settings,
 };
 pub use reader::{Reader, Selection};
 
@@ -58,6 +58,9 @@ pub trait Source {
     fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error>;
     /// What the user should know, since last asked.
     fn notices(&mut self) -> Vec<Notice>;
+    /// Stops to fetch, or goes on; [`Source::next`] is asked all the same, so that a group keeps
+    /// its member. Who is in no group need not do anything.
+    fn hold(&mut self, _hold: bool) {}
     /// Lets go of what was held, such as a place in a group.
     fn close(&mut self) -> Result<(), Error>;
 }
