@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, help, send, tail};
+use crate::commands::{broker, config, handle, help, send, tail};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -86,6 +86,7 @@ pub(crate) struct ConnectionArgs {
 pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
+    Handle(Box<handle::Args>),
     Broker(broker::Args),
     Config(config::Args),
     Help(help::Args),

@@ -10,6 +10,7 @@ pub mod config;
 mod context;
 pub mod error;
 pub mod exit;
+pub mod handler;
 pub mod kafka;
 pub mod pipeline;
 pub mod record;
@@ -76,6 +77,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
     match command {
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
+        Command::Handle(args) => commands::handle::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),

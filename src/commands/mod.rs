@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod handle;
 pub(crate) mod help;
 pub(crate) mod selection;
 pub(crate) mod send;

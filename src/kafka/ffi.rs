@@ -204,10 +204,22 @@ impl Drop for GroupMetadata {
 }
 
 /// Who `client` is to its group at this moment; `None` unless it is a member.
+///
+/// A broker takes offsets of nobody in particular (generation -1) from everybody, so these are
+/// never handed out.
 pub(super) fn group_metadata(client: &Client<Context>) -> Option<GroupMetadata> {
-    // SAFETY: the client lives; what is returned is ours.
-    NonNull::new(unsafe { rd::rd_kafka_consumer_group_metadata(client.native_ptr()) })
-        .map(GroupMetadata)
+    // SAFETY: the client lives; what is returned is ours, and lives while it is asked.
+    unsafe {
+        let group = rd::rd_kafka_consumer_group_metadata(client.native_ptr());
+        let group = GroupMetadata(NonNull::new(group)?);
+        let generation = rd::rd_kafka_consumer_group_metadata_generation_id(group.0.as_ptr());
+        let member = text(rd::rd_kafka_consumer_group_metadata_member_id(
+            group.0.as_ptr(),
+        ));
+        let is_member = generation >= 0 && !member.is_empty();
+        drop(member);
+        is_member.then_some(group)
+    }
 }
 
 /// Makes `offsets` of `group` part of the producer's transaction.

@@ -104,6 +104,23 @@ impl Refusal {
         ffi::name(self.code)
     }
 
+    /// Whether it is the record that is not taken, and not Kafka that is away or closed to us.
+    pub fn is_of_record(self) -> bool {
+        matches!(
+            self.code,
+            Code::MessageSizeTooLarge
+                | Code::InvalidMessageSize
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp
+                | Code::QueueFull
+        )
+    }
+
+    /// The same as an error of `what` was asked.
+    pub fn into_error(self, what: &str) -> Error {
+        Error::other(what, self.code)
+    }
+
     /// librdkafka's words for it.
     pub fn text(self) -> String {
         Cause::from(self.code).to_string()

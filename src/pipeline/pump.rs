@@ -69,7 +69,7 @@ pub fn channel_of_batches() -> (SyncSender<Flow>, Receiver<Flow>) {
 
 /// A source at work on its thread.
 pub struct Running<S> {
-    thread: JoinHandle<S>,
+    thread: Option<JoinHandle<S>>,
     stop: Stop,
     hold: Arc<AtomicBool>,
 }
@@ -88,7 +88,8 @@ impl<S: Source + Send + 'static> Running<S> {
             .name("source".into())
             .spawn(move || {
                 let mut holds = false;
-                let end = loop {
+                let mut at_end = false;
+                let error = loop {
                     if told.is_asked() {
                         return source;
                     }
@@ -104,19 +105,33 @@ impl<S: Source + Send + 'static> Running<S> {
                     }
                     match came {
                         Ok(Step::Records) => {
+                            at_end = false;
                             if flow.send(Flow::Batch(batch).into()).is_err() {
                                 return source;
                             }
                         }
                         Ok(Step::Idle) => {}
-                        Ok(Step::End) => break Ok(()),
-                        Err(error) => break Err(error),
+                        // While what came is worked off, a group wants to be asked on.
+                        Ok(Step::End) if at_end => {
+                            told.wait(GLANCE);
+                        }
+                        Ok(Step::End) => {
+                            at_end = true;
+                            if flow.send(Flow::End(Ok(())).into()).is_err() {
+                                return source;
+                            }
+                        }
+                        Err(error) => break error,
                     }
                 };
-                let _ = flow.send(Flow::End(end).into());
+                let _ = flow.send(Flow::End(Err(error)).into());
                 source
             })?;
-        Ok(Self { thread, stop, hold })
+        Ok(Self {
+            thread: Some(thread),
+            stop,
+            hold,
+        })
     }
 
     /// Lets the source stop to fetch, or go on; it is asked all the same, so that a group keeps it.
@@ -125,9 +140,15 @@ impl<S: Source + Send + 'static> Running<S> {
     }
 
     /// Stops the source and gives it back; whoever held the other end of its flow must have let go.
-    pub fn finish(self) -> Option<S> {
+    pub fn finish(mut self) -> Option<S> {
         self.stop.ask();
-        self.thread.join().ok()
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl<S> Drop for Running<S> {
+    fn drop(&mut self) {
+        self.stop.ask();
     }
 }
 

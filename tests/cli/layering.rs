@@ -75,8 +75,15 @@ fn unsafe_is_in_ffi_alone() {
 }
 
 #[test]
-fn the_registry_is_yet_to_come() {
-    only("rusqlite", &[]);
+fn sqlite_is_named_where_files_are() {
+    only(
+        "rusqlite",
+        &[
+            "src/handler/attempts.rs",
+            "src/handler/error.rs",
+            "src/handler/worker.rs",
+        ],
+    );
 }
 
 #[test]
