@@ -112,6 +112,9 @@ pub struct Tools {
     pub winding_up: AtomicBool,
 }
 
+/// Looks at the counts, at what is not finished, and at whether this is the last time.
+pub type Observe<'a> = dyn FnMut(&Metrics, &dyn Fn() -> Lags, bool) + 'a;
+
 /// A run over what a group gives.
 pub struct Dispatch<'a> {
     pub tools: Arc<Tools>,
@@ -133,8 +136,8 @@ pub struct Dispatch<'a> {
     pub seed: u64,
     /// Is told what the user should know.
     pub notice: &'a mut dyn FnMut(&dyn std::fmt::Display),
-    /// Is asked often to look at the counts; partitions come with what of them is not finished.
-    pub observe: &'a mut dyn FnMut(&Metrics, &dyn Fn() -> Lags),
+    /// Is asked often to look at the counts, and with `true` a last time.
+    pub observe: &'a mut Observe<'a>,
 }
 
 struct Hand {
@@ -298,6 +301,8 @@ impl Dispatch<'_> {
             state.end = Some(End::Stopped);
         }
         self.report(state);
+        let (commits, partitions) = (&self.commits, &state.partitions);
+        (self.observe)(&self.tools.metrics, &|| lags(commits, partitions), true);
     }
 
     /// Takes one event, if there is one soon, and does what is due.
@@ -317,7 +322,7 @@ impl Dispatch<'_> {
         self.hand_over(state);
         self.hold(state);
         let (commits, partitions) = (&self.commits, &state.partitions);
-        (self.observe)(&self.tools.metrics, &|| lags(commits, partitions));
+        (self.observe)(&self.tools.metrics, &|| lags(commits, partitions), false);
     }
 
     fn take(&mut self, event: Event, state: &mut State) {

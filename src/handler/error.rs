@@ -20,7 +20,7 @@ pub enum Error {
     #[error("the handler ended with status {status}: its program {}", what(*.status))]
     NoProgram { status: i32 },
     /// A record could not be handled and nothing was said of what to do then.
-    #[error("{place} was not handled in {attempts} attempts: {failure}")]
+    #[error("{place} was not handled in {}: {failure}", in_words(*.attempts))]
     NotHandled {
         place: String,
         attempts: u32,
@@ -77,6 +77,11 @@ pub enum Error {
     },
 }
 
+/// So many attempts, in words.
+pub(super) fn in_words(count: u32) -> String {
+    format!("{count} attempt{}", if count == 1 { "" } else { "s" })
+}
+
 fn what(status: i32) -> &'static str {
     if status == 126 {
         "cannot be executed"
@@ -106,7 +111,8 @@ impl Error {
     /// What to type next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::CannotRun { .. } | Self::NoProgram { .. } => {
+            Self::CannotRun { .. } => "the program and its arguments come after `--`".into(),
+            Self::NoProgram { .. } => {
                 "nothing was dead-lettered or skipped; `--on 127=retry` takes the status for a \
                  failure of the record"
                     .into()

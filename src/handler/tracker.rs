@@ -73,7 +73,9 @@ mod tests {
     #[test]
     fn finished_is_the_longest_beginning_without_a_gap() {
         let mut tracker = Tracker::default();
-        [5, 6, 7, 8].into_iter().for_each(|n| tracker.begin(n));
+        for offset in 5..=8 {
+            tracker.begin(offset);
+        }
         tracker.finish(6);
         assert_eq!(tracker.take_finished(), None);
         tracker.finish(5);

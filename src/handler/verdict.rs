@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn statuses_mean_what_sysexits_says() {
-        let verdicts = [0, 65, 75, 69, 126, 127, 1, 255].map(|code| judged(code, &[]));
         use Verdict::{Accept, Down, Reject, Retry, Stop};
+        let verdicts = [0, 65, 75, 69, 126, 127, 1, 255].map(|code| judged(code, &[]));
         assert_eq!(
             verdicts,
             [Accept, Reject, Retry, Down, Stop, Stop, Retry, Retry]

@@ -10,6 +10,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::breaker::Admission;
 use super::dispatch::{Event, Fate, Settled};
+use super::error;
 use super::lane::Lane;
 use super::listener::{Ears, Printed};
 use super::outlet::{Letter, SendError, Transacted};
@@ -415,7 +416,7 @@ impl Worker {
                     return self.give_up(vec![item]);
                 }
                 tools.metrics.skipped();
-                let text = format!("skipped after {attempts} attempts: {failure}");
+                let text = format!("skipped after {}: {failure}", error::in_words(attempts));
                 tools.chatter.say(&place, text.as_bytes());
                 self.settle(vec![item]);
             }
@@ -453,7 +454,7 @@ impl Worker {
                     return self.give_up(vec![item]);
                 }
                 tools.metrics.dead_lettered();
-                let text = format!("dead letter after {attempts} attempts: {failure}");
+                let text = format!("dead letter after {}: {failure}", error::in_words(attempts));
                 tools.chatter.say(&place, text.as_bytes());
                 self.settle(vec![item]);
             }

@@ -11,6 +11,7 @@
 mod broker;
 mod config;
 mod examples;
+mod handle;
 mod help;
 mod layering;
 mod round_trip;

@@ -11,6 +11,7 @@
     clippy::format_push_string
 )]
 
+mod handle;
 mod killed_send;
 mod lost_broker;
 mod numbered;

@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         stop: context.stop.clone(),
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
         notice: &mut |notice| report.warn(notice),
-        observe: &mut |metrics, lags| report.observe(metrics, lags),
+        observe: &mut |metrics, lags, last| report.observe(metrics, lags, last),
     }
     .run();
     let closed = source.finish().map_or(Ok(()), |mut member| member.close());
@@ -152,7 +152,11 @@ fn outlet(
     let settings = Settings {
         acks: None,
         compression: None,
-        delivery_timeout: DELIVERY_TIMEOUT,
+        delivery_timeout: if args.exactly_once {
+            TRANSACTION_TIMEOUT
+        } else {
+            DELIVERY_TIMEOUT
+        },
         linger: Duration::ZERO,
         // A new id each time: the group decides whose offsets count (KIP-447).
         transactional_id: args

@@ -30,7 +30,6 @@ pub(super) struct Report {
     bar: Option<ProgressBar>,
     start: Instant,
     written: Cell<Option<Instant>>,
-    lags: std::cell::RefCell<Lags>,
     /// Closes when all that was heard is said.
     silence: Receiver<()>,
     failed: Cell<bool>,
@@ -72,7 +71,6 @@ impl Report {
             bar,
             start,
             written: Cell::new(None),
-            lags: std::cell::RefCell::default(),
             silence,
             failed: Cell::new(false),
         })
@@ -84,23 +82,22 @@ impl Report {
     }
 
     /// Shows the counts, and writes them to the file when it is time.
-    pub(super) fn observe(&self, metrics: &Metrics, lags: &dyn Fn() -> Lags) {
+    pub(super) fn observe(&self, metrics: &Metrics, lags: &dyn Fn() -> Lags, last: bool) {
         if let Some(bar) = &self.bar {
             bar.set_message(summary(metrics));
             bar.tick();
         }
         let is_due = |written: Instant| written.elapsed() >= INTERVAL;
-        if self.file.is_some() && self.written.get().is_none_or(is_due) {
+        if self.file.is_some() && (last || self.written.get().is_none_or(is_due)) {
             self.written.set(Some(Instant::now()));
-            self.lags.replace(lags());
-            self.write(metrics);
+            self.write(metrics, &lags());
         }
     }
 
-    fn write(&self, metrics: &Metrics) {
+    fn write(&self, metrics: &Metrics, lags: &Lags) {
         let Some(path) = &self.file else { return };
         let now = self.clock.now().as_millisecond();
-        let text = metrics.render(now, &self.lags.borrow());
+        let text = metrics.render(now, lags);
         if let Err(error) = write_file(path, &text)
             && !self.failed.replace(true)
         {
@@ -113,7 +110,6 @@ impl Report {
 
     /// Says how it went.
     pub(super) fn finish(&self, metrics: &Metrics) {
-        self.write(metrics);
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
