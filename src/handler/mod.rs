@@ -32,7 +32,7 @@ pub use attempts::Attempts;
 pub use backoff::{Backoff, BackoffError};
 pub use breaker::Breaker;
 pub use chatter::{Chatter, Heard, chatter};
-pub use dispatch::{Dispatch, Event, Lags, Tools, channel_of_events};
+pub use dispatch::{Dispatch, Event, Lags, Observe, Tools, channel_of_events};
 pub use error::Error;
 pub use listener::Stdout;
 pub use metrics::{Counts, Metrics, write_file};

@@ -270,12 +270,9 @@ fn in_transactions_each_record_is_there_once_whatever_is_killed() {
     assert_eq!(kills, 6, "the faults happened");
 
     // Counted by Kafka's own consumer.
-    let brokers = crate::support::told("KAFKA_BROKERS");
     let read = java(
         "org.apache.kafka.tools.consumer.ConsoleConsumer",
         &[
-            "--bootstrap-server",
-            &brokers,
             "--topic",
             &out,
             "--from-beginning",
