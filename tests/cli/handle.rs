@@ -228,8 +228,8 @@ fn a_handler_that_hangs_is_ended_with_all_that_it_started() {
     let start = Instant::now();
     // Whoever adopts it takes its time to reap it.
     let is_alive = || {
-        let stat = std::fs::read_to_string(child.join("stat")).unwrap_or_default();
-        !stat.is_empty() && !stat.contains(") Z ")
+        let told = std::fs::read_to_string(child.join("stat")).unwrap_or_default();
+        !told.is_empty() && !told.contains(") Z ")
     };
     while is_alive() {
         assert!(start.elapsed() < DEADLINE, "its child lives");
