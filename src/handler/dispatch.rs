@@ -14,7 +14,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::lane::Lane;
 use super::listener::Stdout;
-use super::process::{Program, Waiter};
+use super::process::{Herd, Program, Waiter};
 use super::tracker::Tracker;
 use super::wake::{Bell, Wake};
 use super::worker::{SharedOutlet, Worker};
@@ -102,6 +102,8 @@ impl Settled {
 pub struct Tools {
     pub manner: Manner,
     pub program: Program,
+    /// What of it runs.
+    pub herd: Herd,
     pub breaker: Breaker,
     pub chatter: Chatter,
     pub stdout: Stdout,
@@ -222,7 +224,7 @@ impl Dispatch<'_> {
             index,
             lane: lane.clone(),
             tools: self.tools.clone(),
-            waiter: Waiter::start(bell.clone())?,
+            waiter: Waiter::start(bell.clone(), self.tools.herd.clone())?,
             wake,
             events: self.sender.clone(),
             chance: ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(index as u64)),

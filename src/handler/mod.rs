@@ -37,7 +37,7 @@ pub use error::Error;
 pub use listener::Stdout;
 pub use metrics::{Counts, Metrics, write_file};
 pub use outlet::Outlet;
-pub use process::Program;
+pub use process::{Herd, Program};
 pub use verdict::{Ending, Rule, RuleError, Verdict};
 
 use crate::kafka::Taken;

@@ -9,9 +9,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -95,24 +95,45 @@ pub(super) struct Process {
     stderr: Option<ChildStderr>,
     /// It ended, and was not reaped.
     has_ended: Arc<AtomicBool>,
+    herd: Herd,
+}
+
+/// The handlers that run at this moment; clones share them.
+#[derive(Clone, Default)]
+pub struct Herd(Arc<Mutex<Vec<Pid>>>);
+
+impl Herd {
+    /// Kills all of them and all that they started.
+    pub fn kill(&self) {
+        for pid in self.lock().iter() {
+            let _ = kill_process_group(*pid, Signal::KILL);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Waits for the ends of processes, one after another, and rings.
-pub(super) struct Waiter(Sender<(Pid, Arc<AtomicBool>)>);
+pub(super) struct Waiter {
+    started: Sender<(Pid, Arc<AtomicBool>)>,
+    herd: Herd,
+}
 
 impl Waiter {
-    /// Rings `bell` at each end.
-    pub(super) fn start(bell: Bell) -> io::Result<Self> {
-        let (sender, started) = channel::<(Pid, Arc<AtomicBool>)>();
+    /// Rings `bell` at each end; what runs is in `herd`.
+    pub(super) fn start(bell: Bell, herd: Herd) -> io::Result<Self> {
+        let (started, to_watch) = channel::<(Pid, Arc<AtomicBool>)>();
         thread::Builder::new().name("wait".into()).spawn(move || {
-            for (pid, has_ended) in started {
+            for (pid, has_ended) in to_watch {
                 let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
                 while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
                 has_ended.store(true, Ordering::SeqCst);
                 bell.ring();
             }
         })?;
-        Ok(Self(sender))
+        Ok(Self { started, herd })
     }
 }
 
@@ -126,10 +147,12 @@ impl Process {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             has_ended: has_ended.clone(),
+            herd: waiter.herd.clone(),
             child,
         };
+        waiter.herd.lock().push(process.pid);
         // When the waiter is gone, so is the run.
-        let _ = waiter.0.send((process.pid, has_ended));
+        let _ = waiter.started.send((process.pid, has_ended));
         if let Some(stdin) = &process.stdin {
             ioctl_fionbio(stdin, true)?;
         }
@@ -294,6 +317,8 @@ impl Process {
 
     /// Takes how it ended; what it left behind after a signal of ours is killed with it.
     pub(super) fn reap(mut self) -> io::Result<Ending> {
+        // Once it is reaped its number may be another's.
+        self.herd.lock().retain(|pid| *pid != self.pid);
         Ok(self.child.wait()?.into())
     }
 }

@@ -223,6 +223,11 @@ fn a_handler_that_hangs_is_ended_with_all_that_it_started() {
     handle(&place, &flags, script)
         .ends(0)
         .says(&["orders[0]@1: skipped after 1 attempt: timeout"]);
+    until_dead(&place);
+}
+
+/// Waits until the process whose number is in `child` is no more.
+fn until_dead(place: &Place) {
     let child = String::from_utf8(place.read("child")).unwrap();
     let child = std::path::PathBuf::from(format!("/proc/{}", child.trim()));
     let start = Instant::now();
@@ -401,6 +406,23 @@ fn a_signal_lets_the_handler_finish_and_commits() {
     let done = place.read("done").len() / "done\n".len();
     assert!((1..4).contains(&done), "{done} were handled");
     assert_eq!(left(&place), ["", "v1 v2 v3 ", "v2 v3 ", "v3 "][done]);
+}
+
+#[test]
+fn a_second_signal_ends_the_handler_too_and_commits_nothing() {
+    let place = orders();
+    let begin = [
+        "handle", "orders", "-g", "g", "--drain", "1h", "--", "sh", "-c",
+    ];
+    let script = "trap '' TERM; echo $$ > child; echo started; while :; do sleep 0.1; done";
+    let mut running = place.kpipe(&[&begin[..], &[script]].concat()).start();
+    assert_eq!(running.line(), "started\n");
+    // Where both wait to be seen, the lower number is seen first.
+    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
+    let _ = running.ended().dies_of(Signal::TERM);
+    until_dead(&place);
+    assert_eq!(left(&place), "v0 v1 v2 v3 ");
 }
 
 #[test]

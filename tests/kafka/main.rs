@@ -10,6 +10,7 @@
 
 mod following;
 mod groups;
+mod handle;
 mod limits;
 mod removed;
 mod round_trip;

@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::handler::{
-    self, Attempts, Breaker, Dispatch, Error, LastResort, Manner, Outlet, Program, Stdout, Tools,
-    chatter,
+    self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Stdout,
+    Tools, chatter,
 };
 use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Source, Topics};
 use crate::pipeline::pump::{self, End, Running};
@@ -34,11 +34,15 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let attempts = attempts(args)?;
     let cluster = context.cluster()?;
     let outlet = outlet(args, &manner, &cluster, context)?;
-    let (chatter, heard) = chatter();
-    let report = report::Report::start(args, context, heard, start)?;
+    let (chatter, lines) = chatter();
+    let report = report::Report::start(args, context, lines, start)?;
     let exactly_once = args.exactly_once;
+    let herd = Herd::default();
+    let running = herd.clone();
+    context.stop.before_sudden_end(move || running.kill());
     let tools = Arc::new(Tools {
         program: program(args, context),
+        herd,
         breaker: Breaker::new(args.breaker, args.backoff),
         chatter,
         stdout: Stdout::open().map_err(cannot_write)?,
