@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    broker, config, expect, generate, group, help, ping, send, stats, subscription, tail, topic,
-    wait,
+    broker, config, expect, generate, group, handle, help, ping, send, stats, subscription, tail,
+    topic, wait,
 };
 use crate::ui::Color;
 
@@ -89,6 +89,7 @@ pub(crate) struct ConnectionArgs {
 pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
+    Handle(Box<handle::Args>),
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),

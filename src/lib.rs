@@ -12,6 +12,7 @@ mod context;
 pub mod error;
 pub mod exit;
 pub mod generate;
+pub mod handler;
 mod identity;
 pub mod kafka;
 pub mod pattern;
@@ -101,6 +102,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Expect(args) => commands::expect::run(&args, context),
         Command::Wait(args) => commands::wait::run(&args, context),
         Command::Ping(args) => commands::ping::run(&args, context),
+        Command::Handle(args) => commands::handle::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Group(args) => commands::group::run(&args, context),
         Command::Stats(args) => commands::stats::run(&args, context),

@@ -18,6 +18,17 @@ struct State {
     signal: AtomicI32,
     asked: Mutex<bool>,
     changed: Condvar,
+    last_deed: LastDeed,
+}
+
+/// What is done before a sudden end.
+#[derive(Default)]
+struct LastDeed(Mutex<Option<Box<dyn Fn() + Send>>>);
+
+impl std::fmt::Debug for LastDeed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("LastDeed")
+    }
 }
 
 impl Stop {
@@ -33,12 +44,26 @@ impl Stop {
                 for signal in signals.forever() {
                     let first = told.0.signal.swap(signal, Ordering::SeqCst) == 0;
                     if !first {
+                        told.do_last_deed();
                         crate::exit::leave(crate::exit::Outcome::Signal(signal));
                     }
                     told.ask();
                 }
             })?;
         Ok(stop)
+    }
+
+    /// Does this before a second signal ends the process; it must not wait for anybody.
+    pub fn before_sudden_end(&self, deed: impl Fn() + Send + 'static) {
+        let last = self.0.last_deed.0.lock();
+        *last.unwrap_or_else(PoisonError::into_inner) = Some(Box::new(deed));
+    }
+
+    fn do_last_deed(&self) {
+        let last = self.0.last_deed.0.lock();
+        if let Some(deed) = last.unwrap_or_else(PoisonError::into_inner).as_ref() {
+            deed();
+        }
     }
 
     /// Asks everything to come to its end.

@@ -229,6 +229,11 @@ impl Client {
         ))
     }
 
+    /// Whether the run is to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_asked()
+    }
+
     pub(super) fn forget_trouble(&self) {
         self.native.context().forget();
     }

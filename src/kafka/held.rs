@@ -6,19 +6,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Client, Lookup};
 use super::context::Rebalance;
 use super::error::Error;
-use super::ffi::{self, Group};
+use super::ffi::{self, Group, GroupMetadata};
 use super::member::{LEAVE_TIMEOUT, Membership};
 use super::plan::{self, Topics};
 use super::progress::Progress;
 
 /// How long the group's coordinator may take to answer.
 const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long somebody else's transaction with the group's offsets is waited for.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How often finished offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,7 +41,16 @@ pub(super) struct Shared {
     pub(super) committing: Mutex<()>,
     /// Wakes the committer when it is to end.
     pub(super) wake: Condvar,
-    pub(super) drain: Box<dyn Fn() + Send + Sync>,
+    pub(super) drain: Box<dyn Fn(Handover) + Send + Sync>,
+}
+
+/// Partitions that are about to be given up.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    /// Topic and number of each.
+    pub partitions: Vec<(String, i32)>,
+    /// The group gave them to others already: nothing of them can be committed any more.
+    pub lost: bool,
 }
 
 #[derive(Default)]
@@ -48,6 +61,8 @@ pub(super) struct State {
     pub(super) held: HashMap<(String, i32), Option<i64>>,
     pub(super) failure: Option<Error>,
     pub(super) closing: bool,
+    /// Nothing is fetched just now, though the group keeps the member.
+    pub(super) on_hold: bool,
 }
 
 /// Takes in what has been finished, for the committer.
@@ -58,6 +73,16 @@ impl Commits {
     /// Reports that everything before each offset is finished.
     pub fn finished(&self, offsets: impl IntoIterator<Item = ((String, i32), i64)>) {
         self.0.lock().finish(offsets);
+    }
+
+    /// Who this member is to its group at this moment; see [`super::Producer::commit_with`].
+    pub fn group_metadata(&self) -> Option<GroupMetadata> {
+        ffi::group_metadata(&self.0.client.native)
+    }
+
+    /// The end of a partition as the last fetch told it.
+    pub fn known_end(&self, topic: &str, partition: i32) -> Option<i64> {
+        ffi::known_end(&self.0.client.native, topic, partition)
     }
 }
 
@@ -159,6 +184,36 @@ impl Shared {
             .inspect_err(|_| self.lock().finish(taken))
     }
 
+    /// Fills in the offsets that the group has committed for `partitions`.
+    ///
+    /// Where somebody died in the middle of a transaction with them, they are told when that was
+    /// aborted, which the broker does when its time is up.
+    fn read_committed(
+        &self,
+        group: Group,
+        partitions: &TopicPartitionList,
+    ) -> Result<(), KafkaError> {
+        let start = Instant::now();
+        loop {
+            let read = group.committed(partitions, COORDINATOR_TIMEOUT);
+            let of_each = |()| {
+                let elements = partitions.elements();
+                elements.iter().try_for_each(TopicPartitionListElem::error)
+            };
+            let read = read.and_then(of_each);
+            match read {
+                Err(error)
+                    if error.rdkafka_error_code() == Some(Code::UnstableOffsetCommit)
+                        && start.elapsed() < TRANSACTION_TIMEOUT
+                        && !self.client.is_stopping() =>
+                {
+                    thread::sleep(Duration::from_millis(100));
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Where `partitions` begin: where the group left off, else where this run was told.
     fn starts(&self, group: Group, partitions: &[(String, i32)]) -> Result<Vec<i64>, Error> {
         let failed = |error: KafkaError| Error::other("ask for the group's offsets", error);
@@ -166,9 +221,7 @@ impl Shared {
         for (topic, partition) in partitions {
             list.add_partition(topic, *partition);
         }
-        group
-            .committed(&list, COORDINATOR_TIMEOUT)
-            .map_err(failed)?;
+        self.read_committed(group, &list).map_err(failed)?;
         let mut starts = Vec::with_capacity(partitions.len());
         let (mut told, mut appeared) = (Vec::new(), Vec::new());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -258,12 +311,17 @@ impl OnRebalance {
                 .map_err(|error| Error::other("begin to read", error))?;
         }
         state.assigned = true;
+        let on_hold = state.on_hold;
         drop(state);
         group
             .assign(&list)
             .map_err(|error| Error::other("take the partitions over", error))?;
-        // A partition that had reached its end here before comes back paused.
-        let _ = ffi::resume(&shared.client.native, &list);
+        let _ = if on_hold {
+            ffi::pause(&shared.client.native, &list)
+        } else {
+            // A partition that had reached its end here before comes back paused.
+            ffi::resume(&shared.client.native, &list)
+        };
         Ok(())
     }
 }
@@ -278,11 +336,18 @@ impl Rebalance for OnRebalance {
     fn revoked(&self, group: Group, partitions: &[(String, i32)]) {
         let shared = &self.0;
         let closing = shared.lock().closing;
-        if !closing && !group.assignment_lost() {
-            (shared.drain)();
-            if let Err(error) = shared.commit() {
-                shared.lock().failure.get_or_insert(error);
-            }
+        let too_late = group.assignment_lost();
+        if !closing {
+            (shared.drain)(Handover {
+                partitions: partitions.to_vec(),
+                lost: too_late,
+            });
+        }
+        if !closing
+            && !too_late
+            && let Err(error) = shared.commit()
+        {
+            shared.lock().failure.get_or_insert(error);
         }
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         let mut state = shared.lock();

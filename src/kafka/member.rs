@@ -6,13 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::client::{Client, Cluster};
 use super::consume::News;
 use super::error::Error;
 use super::ffi::{self, Messages, Queue, Role};
-use super::held::{Commits, OnRebalance, Shared, State};
+use super::held::{Commits, Handover, OnRebalance, Shared, State};
 use super::offset_spec::OffsetSpec;
 use super::plan::{self, Topics};
 use super::{Notice, Source, Step, consume, reader};
@@ -62,11 +63,12 @@ impl Member {
     /// Joins the group.
     ///
     /// `drain` is called before partitions are given up, on the thread that asks for
-    /// records; it returns when all that was handed over is finished and reported.
+    /// records; it returns when all of them that was taken is finished and reported, or, where
+    /// they are lost, let go.
     pub fn join(
         cluster: &Cluster,
         membership: Membership,
-        drain: impl Fn() + Send + Sync + 'static,
+        drain: impl Fn(Handover) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let bounded = membership.offsets.until.is_some();
         let mut defaults = reader::defaults(bounded);
@@ -193,6 +195,24 @@ impl Source for Member {
 
     fn notices(&mut self) -> Vec<Notice> {
         self.news.take()
+    }
+
+    fn hold(&mut self, hold: bool) {
+        let mut state = self.shared.lock();
+        state.on_hold = hold;
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in state.held.keys() {
+            // Behind its end a partition stays paused.
+            if !state.progress.is_at_end(topic, *partition) {
+                list.add_partition(topic, *partition);
+            }
+        }
+        drop(state);
+        let _ = if hold {
+            ffi::pause(&self.client.native, &list)
+        } else {
+            ffi::resume(&self.client.native, &list)
+        };
     }
 
     /// Commits what is finished and leaves the group.

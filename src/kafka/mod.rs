@@ -32,18 +32,18 @@ pub use consume::DEFAULTS as CONSUMER_DEFAULTS;
 pub use context::TokenSource;
 pub use error::{Cause, Error};
 pub(crate) use ffi::leave;
-pub use ffi::{Message, Messages};
+pub use ffi::{GroupMetadata, Message, Messages, Taken};
 pub use group_target::{Bounds as OffsetBounds, Target, TargetError};
 pub use groups::{
     Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
 };
-pub use held::Commits;
+pub use held::{Commits, Handover};
 pub use member::{Member, Membership, Subscriber};
 pub use peek::Peek;
 pub use plan::Topics;
 pub use producer::{
-    Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,
-    Settings,
+    Acknowledged, CommitError, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer,
+    Refusal, Report, Settings,
 };
 pub use reach::{Probe, Reached};
 pub use reader::{Reader, Selection};
@@ -72,6 +72,9 @@ pub trait Source {
     fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error>;
     /// What the user should know, since last asked.
     fn notices(&mut self) -> Vec<Notice>;
+    /// Stops to fetch, or goes on; [`Source::next`] is asked all the same, so that a group keeps
+    /// its member. Who is in no group need not do anything.
+    fn hold(&mut self, _hold: bool) {}
     /// Lets go of what was held, such as a place in a group.
     fn close(&mut self) -> Result<(), Error>;
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Client, Cluster, EAGER_CONNECTIONS};
 use super::error::{Cause, Error};
-use super::ffi::{self, Role, Transaction};
+use super::ffi::{self, GroupMetadata, Role, Transaction, TransactionError};
 use crate::record::Header;
 
 pub(super) use super::ffi::Delivery;
@@ -37,6 +38,9 @@ pub const DEFAULTS: [(&str, &str); 7] = [
     EAGER_CONNECTIONS,
 ];
 
+/// How long a commit whose outcome is not known is asked for again.
+const TRANSACTION_PATIENCE: Duration = Duration::from_mins(1);
+
 /// How a producer is to behave.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -50,6 +54,8 @@ pub struct Settings {
     pub linger: Duration,
     /// The id under which all records are one transaction.
     pub transactional_id: Option<String>,
+    /// How long the broker lets a transaction be open.
+    pub transaction_timeout: Duration,
 }
 
 /// One record to send.
@@ -98,9 +104,21 @@ impl Refusal {
         ffi::name(self.code)
     }
 
-    /// Why sending to `topic` failed, for a command that sends nothing else.
-    pub fn error(self, topic: &str) -> Error {
-        Error::other(format!("send to topic `{topic}`"), self.code)
+    /// Whether it is the record that is not taken, and not Kafka that is away or closed to us.
+    pub fn is_of_record(self) -> bool {
+        matches!(
+            self.code,
+            Code::MessageSizeTooLarge
+                | Code::InvalidMessageSize
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp
+                | Code::QueueFull
+        )
+    }
+
+    /// The same as an error of `what` was asked.
+    pub fn into_error(self, what: &str) -> Error {
+        Error::other(what, self.code)
     }
 
     /// librdkafka's words for it.
@@ -137,6 +155,8 @@ pub struct Producer {
     routes: Vec<(String, Result<Route, Error>)>,
     /// Which route the last record took: most often that of the next.
     last: usize,
+    /// The broker knows the transactional id.
+    has_id: bool,
     in_transaction: bool,
     in_flight: usize,
     /// Reports that came while something else was asked.
@@ -159,6 +179,7 @@ impl Producer {
             topics: HashMap::new(),
             routes: Vec::new(),
             last: 0,
+            has_id: false,
             in_transaction: false,
             in_flight: 0,
             early: Vec::new(),
@@ -175,6 +196,7 @@ impl Producer {
         let settings = &self.settings;
         let timeout = settings.delivery_timeout.as_millis().to_string();
         let linger = settings.linger.as_millis().to_string();
+        let transaction = settings.transaction_timeout.as_millis().to_string();
         let (batch, limit_text) = (limit.min(BATCH).to_string(), limit.to_string());
         let queue = (limit / 1024 * 2).max(QUEUE_KBYTES).to_string();
         let mut defaults = DEFAULTS.to_vec();
@@ -193,8 +215,7 @@ impl Producer {
             fixed.extend([("acks", acks), ("enable.idempotence", "false")]);
         }
         if let Some(id) = &settings.transactional_id {
-            // The longest that a broker allows unless told otherwise: input may be slow.
-            defaults.push(("transaction.timeout.ms", "900000"));
+            defaults.push(("transaction.timeout.ms", &transaction));
             fixed.push(("transactional.id", id));
         }
         let client = Client::new(&self.cluster, Role::Producer, &defaults, &fixed)?;
@@ -238,6 +259,7 @@ impl Producer {
                 self.clients.clear();
                 client = self.client(limit)?;
                 client.topic(topic)?;
+                self.has_id = false;
                 if std::mem::take(&mut self.in_transaction) {
                     self.begin_transaction()?;
                 }
@@ -371,48 +393,124 @@ impl Producer {
 
     /// Begins the transaction that everything sent from now on belongs to.
     pub fn begin_transaction(&mut self) -> Result<(), Error> {
-        // Without a connection the first step would take its whole time to say so.
-        self.clients[0].1.topics()?;
-        self.transact(Transaction::Init, "begin a transaction")?;
+        if !self.has_id {
+            // Without a connection the first step would take its whole time to say so.
+            self.clients[0].1.topics()?;
+            self.transact(Transaction::Init, "begin a transaction")?;
+            self.has_id = true;
+        }
         self.transact(Transaction::Begin, "begin a transaction")?;
         self.in_transaction = true;
         Ok(())
     }
 
-    /// Whether a transaction was begun.
+    /// Whether a transaction was begun and has not ended.
     pub fn is_in_transaction(&self) -> bool {
         self.in_transaction
     }
 
     /// Ends the transaction: all of it becomes visible at once. Everything must be acknowledged.
     pub fn commit_transaction(&mut self) -> Result<(), Error> {
-        self.transact(Transaction::Commit, "commit the transaction")
+        self.transact(Transaction::Commit, "commit the transaction")?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Ends the transaction, and commits with it what was consumed for it: both or neither.
+    ///
+    /// Each offset is that of the next record wanted. Fails when `group` is no longer the group
+    /// that it was (KIP-447).
+    pub fn commit_with(
+        &mut self,
+        offsets: &[((String, i32), i64)],
+        group: GroupMetadata,
+    ) -> Result<(), CommitError> {
+        let what = "commit the transaction";
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for ((topic, partition), offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
+                .map_err(|error| CommitError::Aborted(Error::other(what, error)))?;
+        }
+        self.in_background(what, move |client, timeout| {
+            ffi::send_offsets(client, &list, &group, timeout)
+        })
+        .map_err(|failure| CommitError::Aborted(failure.error))?;
+        let start = Instant::now();
+        loop {
+            let step = self.in_background(what, |client, timeout| {
+                ffi::transaction(client, Transaction::Commit, timeout)
+            });
+            match step {
+                Ok(()) => break,
+                Err(failure) if failure.retriable && start.elapsed() < TRANSACTION_PATIENCE => {}
+                Err(failure) if failure.abortable => {
+                    return Err(CommitError::Aborted(failure.error));
+                }
+                Err(failure) => return Err(CommitError::Unknown(failure.error)),
+            }
+        }
+        self.in_transaction = false;
+        Ok(())
     }
 
     /// Ends the transaction: none of it ever becomes visible.
     pub fn abort_transaction(&mut self) -> Result<(), Error> {
+        self.in_transaction = false;
         self.transact(Transaction::Abort, "abort the transaction")
     }
 
-    /// Takes one step, which librdkafka does in the background while events are served here.
     fn transact(&mut self, step: Transaction, what: &str) -> Result<(), Error> {
+        self.in_background(what, move |client, timeout| {
+            ffi::transaction(client, step, timeout)
+        })
+        .map_err(|failure| failure.error)
+    }
+
+    /// Takes one step, which librdkafka does in the background while events are served here.
+    fn in_background(
+        &mut self,
+        what: &str,
+        step: impl FnOnce(
+            &rdkafka::client::Client<super::context::Context>,
+            Duration,
+        ) -> Result<(), TransactionError>
+        + Send
+        + 'static,
+    ) -> Result<(), StepFailure> {
         let client = self.clients[0].1.clone();
-        let timeout = Duration::from_secs(30);
         let asked = client.clone();
-        let worker = std::thread::spawn(move || ffi::transaction(&asked.native, step, timeout));
+        let worker = std::thread::spawn(move || step(&asked.native, Duration::from_secs(30)));
         let start = Instant::now();
         while !worker.is_finished() {
-            client.serve_keeping(Duration::from_millis(5));
+            client.serve_keeping(Duration::from_millis(1));
             if start.elapsed() > super::CONNECT_TIMEOUT
                 && let Some(error) = client.decided()
             {
-                return Err(error);
+                return Err(StepFailure {
+                    error,
+                    retriable: false,
+                    abortable: false,
+                });
             }
         }
-        worker
-            .join()
-            .unwrap_or(Err(KafkaError::Canceled))
-            .map_err(|error| Error::other(what, error))
+        let failed = |error: Error, retriable, abortable| StepFailure {
+            error,
+            retriable,
+            abortable,
+        };
+        match worker.join() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(failed(
+                Error::other(what, error.code),
+                error.retriable,
+                error.abortable,
+            )),
+            Err(_) => Err(failed(
+                Error::other(what, KafkaError::Canceled),
+                false,
+                false,
+            )),
+        }
     }
 }
 
@@ -435,4 +533,20 @@ fn topic_limit(client: &Client, topic: &str) -> usize {
         .map_or(DEFAULT_TOPIC_LIMIT, |limit| {
             limit.clamp(1000, 1_000_000_000)
         })
+}
+
+/// Why a step of a transaction was not taken.
+struct StepFailure {
+    error: Error,
+    retriable: bool,
+    abortable: bool,
+}
+
+/// Why a transaction was not committed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// It is to be aborted; what it was about may be tried again.
+    Aborted(Error),
+    /// Nobody here knows whether it was: the group's offsets will tell the next who reads them.
+    Unknown(Error),
 }

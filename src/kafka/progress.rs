@@ -99,6 +99,13 @@ impl Progress {
         self.open == 0 && self.endless == 0
     }
 
+    /// Whether this partition has reached its end.
+    pub(super) fn is_at_end(&self, topic: &str, partition: i32) -> bool {
+        let partitions = self.topics.get(topic);
+        let state = partitions.and_then(|partitions| partitions.get(index(partition))?.as_ref());
+        state.is_some_and(Partition::is_done)
+    }
+
     /// The next offset wanted of a partition.
     pub(super) fn position(&self, topic: &str, partition: i32) -> Option<i64> {
         let partitions = self.topics.get(topic)?;

@@ -6,17 +6,19 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::kafka::{Commits, Error, Messages, Notice, Source, Step};
+use crate::kafka::{Commits, Error, Handover, Messages, Notice, Source, Step};
 use crate::pipeline::filter::Filter;
 use crate::record::Record;
 use crate::stop::Stop;
 
 /// How often a waiting thread looks whether it is to stop.
-const GLANCE: Duration = Duration::from_millis(50);
+pub const GLANCE: Duration = Duration::from_millis(50);
 
 /// How often what is written is flushed and reported as finished.
 const FINISH_INTERVAL: Duration = Duration::from_millis(500);
@@ -43,16 +45,18 @@ pub trait Sink {
 pub enum Flow {
     Batch(Messages),
     Notices(Vec<Notice>),
-    /// Finish all that came before, then answer.
-    Drain(Sender<()>),
+    /// Finish all that came before of these partitions, then answer.
+    Drain(Handover, Sender<()>),
     End(Result<(), Error>),
 }
 
-/// Asks the pump to finish what it has; see [`crate::kafka::Member::join`].
-pub fn drain(flow: SyncSender<Flow>) -> impl Fn() + Send + Sync + 'static {
-    move || {
+/// Asks whoever reads `flow` to finish what it has; see [`crate::kafka::Member::join`].
+pub fn drain<E: From<Flow> + Send + 'static>(
+    flow: SyncSender<E>,
+) -> impl Fn(Handover) + Send + Sync + 'static {
+    move |handover| {
         let (done, is_done) = channel();
-        if flow.send(Flow::Drain(done)).is_ok() {
+        if flow.send(Flow::Drain(handover, done).into()).is_ok() {
             let _ = is_done.recv_timeout(HANDOVER_TIMEOUT);
         }
     }
@@ -65,49 +69,86 @@ pub fn channel_of_batches() -> (SyncSender<Flow>, Receiver<Flow>) {
 
 /// A source at work on its thread.
 pub struct Running<S> {
-    thread: JoinHandle<S>,
+    thread: Option<JoinHandle<S>>,
     stop: Stop,
+    hold: Arc<AtomicBool>,
 }
 
 impl<S: Source + Send + 'static> Running<S> {
     /// Starts to move batches from `source` into `flow`.
-    pub fn start(mut source: S, flow: SyncSender<Flow>) -> io::Result<Self> {
+    pub fn start<E: From<Flow> + Send + 'static>(
+        mut source: S,
+        flow: SyncSender<E>,
+    ) -> io::Result<Self> {
         let stop = Stop::default();
         let told = stop.clone();
+        let hold = Arc::new(AtomicBool::new(false));
+        let wanted = hold.clone();
         let thread = thread::Builder::new()
             .name("source".into())
             .spawn(move || {
-                let end = loop {
+                let mut holds = false;
+                let mut at_end = false;
+                let error = loop {
                     if told.is_asked() {
                         return source;
+                    }
+                    if holds != wanted.load(Ordering::Relaxed) {
+                        holds = !holds;
+                        source.hold(holds);
                     }
                     let mut batch = Messages::default();
                     let came = source.next(&mut batch, GLANCE);
                     let notices = source.notices();
-                    if !notices.is_empty() && flow.send(Flow::Notices(notices)).is_err() {
+                    if !notices.is_empty() && flow.send(Flow::Notices(notices).into()).is_err() {
                         return source;
                     }
                     match came {
                         Ok(Step::Records) => {
-                            if flow.send(Flow::Batch(batch)).is_err() {
+                            at_end = false;
+                            if flow.send(Flow::Batch(batch).into()).is_err() {
                                 return source;
                             }
                         }
                         Ok(Step::Idle) => {}
-                        Ok(Step::End) => break Ok(()),
-                        Err(error) => break Err(error),
+                        // While what came is worked off, a group wants to be asked on.
+                        Ok(Step::End) if at_end => {
+                            told.wait(GLANCE);
+                        }
+                        Ok(Step::End) => {
+                            at_end = true;
+                            if flow.send(Flow::End(Ok(())).into()).is_err() {
+                                return source;
+                            }
+                        }
+                        Err(error) => break error,
                     }
                 };
-                let _ = flow.send(Flow::End(end));
+                let _ = flow.send(Flow::End(Err(error)).into());
                 source
             })?;
-        Ok(Self { thread, stop })
+        Ok(Self {
+            thread: Some(thread),
+            stop,
+            hold,
+        })
+    }
+
+    /// Lets the source stop to fetch, or go on; it is asked all the same, so that a group keeps it.
+    pub fn hold(&self, hold: bool) {
+        self.hold.store(hold, Ordering::Relaxed);
     }
 
     /// Stops the source and gives it back; whoever held the other end of its flow must have let go.
-    pub fn finish(self) -> Option<S> {
+    pub fn finish(mut self) -> Option<S> {
         self.stop.ask();
-        self.thread.join().ok()
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl<S> Drop for Running<S> {
+    fn drop(&mut self) {
+        self.stop.ask();
     }
 }
 
@@ -217,8 +258,10 @@ impl<S: Sink> Pump<'_, S> {
                     last_record = Instant::now();
                 }
                 Ok(Flow::Notices(notices)) => notices.iter().for_each(&mut *self.notice),
-                Ok(Flow::Drain(done)) => {
-                    self.finish(unreported, Some(Instant::now() + DRAIN_TIMEOUT))?;
+                Ok(Flow::Drain(handover, done)) => {
+                    if !handover.lost {
+                        self.finish(unreported, Some(Instant::now() + DRAIN_TIMEOUT))?;
+                    }
                     let _ = done.send(());
                 }
                 Ok(Flow::End(Err(error))) => return Ok(End::Failed(error)),

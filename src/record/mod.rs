@@ -4,6 +4,7 @@
 //! looks at one of them. The record line (see `docs/record-line.md`) is lossless:
 //! whatever `tail` prints, `send` turns back into the same bytes.
 
+pub mod dead_letter;
 mod error;
 mod fields;
 mod foreign;

@@ -75,8 +75,16 @@ fn unsafe_is_in_ffi_alone() {
 }
 
 #[test]
-fn sqlite_is_named_in_the_registry_alone() {
-    only("rusqlite", &["src/registry/"]);
+fn sqlite_is_named_where_files_are() {
+    only(
+        "rusqlite",
+        &[
+            "src/handler/attempts.rs",
+            "src/handler/error.rs",
+            "src/handler/worker.rs",
+            "src/registry/",
+        ],
+    );
 }
 
 #[test]

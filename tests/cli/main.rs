@@ -18,6 +18,7 @@ mod generate_active;
 mod generate_spec;
 mod generate_verify;
 mod group;
+mod handle;
 mod help;
 mod layering;
 mod ping;

@@ -13,6 +13,7 @@
 
 mod cluster;
 mod generate;
+mod handle;
 mod killed_send;
 mod late_broker;
 mod lost_broker;

@@ -12,6 +12,7 @@ mod following;
 mod generate;
 mod groups;
 mod groups_admin;
+mod handle;
 mod limits;
 mod removed;
 mod round_trip;

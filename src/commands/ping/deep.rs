@@ -12,7 +12,7 @@ use crate::exit::Status;
 use crate::kafka::offset_spec::{OffsetSpec, Start};
 use crate::kafka::{
     Acknowledged, Cluster, Error as KafkaError, Messages, NotTaken, Outgoing, Producer, Reader,
-    Selection, Settings, Source, Topics, is_topic_name,
+    Refusal, Selection, Settings, Source, Topics, is_topic_name,
 };
 use crate::time;
 
@@ -98,6 +98,7 @@ impl Echo {
             delivery_timeout: timeout,
             linger: Duration::ZERO,
             transactional_id: None,
+            transaction_timeout: timeout,
         };
         let mut producer = Producer::new(cluster.clone(), settings)?;
         producer.prepare(topic, false)?;
@@ -130,6 +131,12 @@ impl Echo {
         })
     }
 
+    fn refused(&self, refusal: Refusal) -> CommandError {
+        refusal
+            .into_error(&format!("send to topic `{}`", self.topic))
+            .into()
+    }
+
     fn acknowledgement(
         &mut self,
         value: &[u8],
@@ -145,7 +152,7 @@ impl Echo {
         match self.producer.send(&self.topic, &record, 0) {
             Ok(()) => {}
             Err(NotTaken::Refused(refusal)) => {
-                return Err(refusal.error(&self.topic).into());
+                return Err(self.refused(refusal));
             }
             Err(NotTaken::Topic(error) | NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
                 return Err(error.into());
@@ -158,8 +165,7 @@ impl Echo {
             let mut report = None;
             self.producer.serve(GLANCE, |one| report = Some(one));
             if let Some(report) = report {
-                let refused = |refusal: crate::kafka::Refusal| refusal.error(&self.topic).into();
-                return report.result.map_err(refused);
+                return report.result.map_err(|refusal| self.refused(refusal));
             }
             if let Some(error) = self.producer.decided() {
                 return Err(error.into());

@@ -282,6 +282,8 @@ impl Args {
                 .transaction
                 // A new id each time: nobody continues the transaction of a run that died.
                 .then(|| format!("kpipe-{}", uuid::Uuid::now_v7())),
+            // The longest that a broker allows unless told otherwise: input may be slow.
+            transaction_timeout: Duration::from_mins(15),
         }
     }
 }

@@ -326,7 +326,8 @@ fn finish(
     } = delivered;
     let mut transaction_error = None;
     let mut committed = false;
-    if producer.is_in_transaction() {
+    let in_transaction = producer.is_in_transaction();
+    if in_transaction {
         // A signal that came with the end of the input is an interrupt all the same.
         let is_whole = halt.is_none() && ledger.counts().failed == 0 && !context.stop.is_asked();
         let ended = if is_whole {
@@ -352,7 +353,7 @@ fn finish(
     if let Some(error) = transaction_error {
         return Err(error.into());
     }
-    if producer.is_in_transaction() && !committed {
+    if in_transaction && !committed {
         context
             .ui
             .item_error("the transaction was aborted: none of it is to be seen");

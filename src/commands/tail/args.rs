@@ -1,18 +1,14 @@
 //! The arguments of `kpipe tail`, and what several of them say together.
 
-use std::time::Duration;
-
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::commands::registry::RegistryArgs;
+use crate::commands::selection::Selection;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::kafka::offset_spec::{OffsetSpec, Start, Stop};
-use crate::pipeline::filter::{Condition, Grep};
 use crate::record::{PayloadMode, Template};
 use crate::sink::output::Format;
-use crate::time;
 use crate::ui::pretty::Pretty;
 
 /// Print the records of topics
@@ -86,33 +82,8 @@ pub(crate) struct Args {
     )]
     pub(super) commit: Commit,
 
-    /// Where to begin and end: beginning end N -N +N N:M :end @TIME @T1:T2
-    #[arg(
-        short,
-        long = "offset",
-        value_name = "OFFSET",
-        allow_hyphen_values = true,
-        help_heading = "Where"
-    )]
-    offsets: Vec<String>,
-
-    /// Begin at this time
-    #[arg(
-        long,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        help_heading = "Where"
-    )]
-    since: Option<String>,
-
-    /// End at this time, or now if it is yet to come
-    #[arg(
-        long,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        help_heading = "Where"
-    )]
-    until: Option<String>,
+    #[command(flatten)]
+    pub(super) selection: Selection,
 
     /// Print the last COUNT records of all partitions, in the order of their times
     #[arg(
@@ -139,40 +110,6 @@ pub(crate) struct Args {
         help_heading = "Where"
     )]
     pub(super) partitions: Vec<i32>,
-
-    /// Exit at the end, as it is now
-    #[arg(short, long, help_heading = "When to stop")]
-    exit: bool,
-
-    /// Exit after COUNT records, counted after the filter
-    #[arg(short = 'n', long, value_name = "COUNT", help_heading = "When to stop")]
-    pub(super) count: Option<u64>,
-
-    /// Exit when no record came for so long
-    #[arg(
-        long,
-        value_name = "DURATION",
-        value_parser = time::parse_duration,
-        help_heading = "When to stop"
-    )]
-    pub(super) idle: Option<Duration>,
-
-    /// Exit after so long whatever comes, with status 3
-    #[arg(
-        long,
-        value_name = "DURATION",
-        value_parser = time::parse_duration,
-        help_heading = "When to stop"
-    )]
-    pub(super) timeout: Option<Duration>,
-
-    /// Only records that match: REGEX, k:REGEX, v:REGEX, h:NAME=REGEX, !… (repeated: all of them)
-    #[arg(long, value_name = "PATTERN", help_heading = "What")]
-    pub(super) grep: Vec<Grep>,
-
-    /// Only records whose JSON value has this: '/total>100', '/a/b=x' (repeated: all of them)
-    #[arg(long = "where", value_name = "CONDITION", help_heading = "What")]
-    pub(super) conditions: Vec<Condition>,
 
     /// Status 1 when no record was printed
     #[arg(long, help_heading = "What")]
@@ -221,45 +158,6 @@ impl Args {
         self.group
             .clone()
             .or_else(|| self.user.as_ref().map(of_user))
-    }
-
-    /// Where to begin and end, put together from the flags that say so.
-    pub(super) fn offsets(&self, context: &Context) -> Result<OffsetSpec, CommandError> {
-        let (now, zone) = (context.clock.now(), context.clock.zone());
-        let mut spec = OffsetSpec::default();
-        let mut add = |more: OffsetSpec| -> Result<(), CommandError> {
-            spec = spec.and(more).map_err(CommandError::usage)?;
-            Ok(())
-        };
-        for text in &self.offsets {
-            add(OffsetSpec::parse(text, now, zone).map_err(CommandError::usage)?)?;
-        }
-        let time = |text: &Option<String>| {
-            text.as_deref()
-                .map(|text| time::parse(text, now, zone).map_err(CommandError::usage))
-                .transpose()
-        };
-        add(OffsetSpec {
-            from: time(&self.since)?.map(Start::Time),
-            until: time(&self.until)?.map(Stop::Time),
-        })?;
-        if (self.exit || self.last.is_some()) && spec.until.is_none() {
-            spec.until = Some(Stop::End);
-        }
-        if spec.from == Some(Start::Stored) && self.group().is_none() {
-            return Err(CommandError::usage(
-                "`-o stored` asks for what a group has committed, but there is no group",
-            )
-            .hint("add `-g GROUP`"));
-        }
-        let bounded = spec.until.is_some() || self.count.is_some();
-        if spec.from.is_none() && bounded && self.group().is_none() {
-            spec.from = Some(Start::Beginning);
-        }
-        if spec.from == Some(Start::Stored) {
-            spec.from = None;
-        }
-        Ok(spec)
     }
 
     pub(super) fn format(&self, context: &Context) -> Result<Format, CommandError> {

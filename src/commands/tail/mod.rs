@@ -21,7 +21,10 @@ use crate::sink::output::{Output, cannot_write};
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
-    let offsets = args.offsets(context)?;
+    let in_group = args.group().is_some();
+    let offsets = args
+        .selection
+        .offsets(in_group, args.last.is_some(), context)?;
     let following = args
         .user
         .as_deref()
@@ -31,23 +34,15 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         Some(following) => following.topics(),
         None => Topics::new(&args.topics).map_err(CommandError::usage)?,
     };
-    let (stop, timeout) = (context.stop.clone(), args.timeout);
+    let (stop, timeout) = (context.stop.clone(), args.selection.timeout);
     let is_over =
         move || stop.is_asked() || timeout.is_some_and(|timeout| start.elapsed() >= timeout);
     let output = Output::stdout(args.format(context)?, is_over).map_err(cannot_write)?;
     let cluster = context.cluster()?;
     let mut run = Run {
         context,
-        filter: Filter {
-            grep: args.grep.clone(),
-            conditions: args.conditions.clone(),
-            subset: None,
-        },
-        bounds: Bounds {
-            limit: args.count,
-            idle: args.idle,
-            timeout: args.timeout,
-        },
+        filter: args.selection.filter(),
+        bounds: args.selection.bounds(),
         start,
         output,
         written: 0,

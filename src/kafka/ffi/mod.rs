@@ -198,6 +198,73 @@ impl Group {
     }
 }
 
+/// Who a member is to its group: consumed offsets in a transaction are refused when it is no longer.
+pub struct GroupMetadata(NonNull<rd::rd_kafka_consumer_group_metadata_t>);
+
+// SAFETY: a copy of names and numbers, bound to no thread.
+unsafe impl Send for GroupMetadata {}
+
+impl Drop for GroupMetadata {
+    fn drop(&mut self) {
+        // SAFETY: made by `group_metadata`, once.
+        unsafe { rd::rd_kafka_consumer_group_metadata_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// Who `client` is to its group at this moment; `None` unless it is a member.
+///
+/// A broker takes offsets of nobody in particular (generation -1) from everybody, so these are
+/// never handed out.
+pub(super) fn group_metadata(client: &Client<Context>) -> Option<GroupMetadata> {
+    // SAFETY: the client lives; what is returned is ours, and lives while it is asked.
+    unsafe {
+        let group = rd::rd_kafka_consumer_group_metadata(client.native_ptr());
+        let group = GroupMetadata(NonNull::new(group)?);
+        let generation = rd::rd_kafka_consumer_group_metadata_generation_id(group.0.as_ptr());
+        let member = text(rd::rd_kafka_consumer_group_metadata_member_id(
+            group.0.as_ptr(),
+        ));
+        let is_member = generation >= 0 && !member.is_empty();
+        drop(member);
+        is_member.then_some(group)
+    }
+}
+
+/// Makes `offsets` of `group` part of the producer's transaction.
+pub(super) fn send_offsets(
+    producer: &Client<Context>,
+    offsets: &TopicPartitionList,
+    group: &GroupMetadata,
+    timeout: Duration,
+) -> Result<(), TransactionError> {
+    // SAFETY: all three live for the call, which hands out an error to free.
+    unsafe {
+        transaction_outcome(rd::rd_kafka_send_offsets_to_transaction(
+            producer.native_ptr(),
+            offsets.ptr(),
+            group.0.as_ptr(),
+            millis(timeout),
+        ))
+    }
+}
+
+/// The end of a partition as the last fetch told it, without asking; `None` before the first.
+pub(super) fn known_end(client: &Client<Context>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (0, 0);
+    // SAFETY: client and topic live for the call, which writes both numbers.
+    let code = unsafe {
+        rd::rd_kafka_get_watermark_offsets(
+            client.native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (resolve(code).is_ok() && high >= 0).then_some(high)
+}
+
 /// The membership of `client`, which must have been made as [`Role::Member`].
 pub(super) fn group(client: &Client<Context>) -> Group {
     Group(client.native_ptr())
@@ -366,6 +433,39 @@ impl Messages {
     }
 }
 
+impl IntoIterator for Messages {
+    type Item = Taken;
+    type IntoIter = std::iter::Map<
+        std::vec::IntoIter<NonNull<rd::rd_kafka_message_t>>,
+        fn(NonNull<rd::rd_kafka_message_t>) -> Taken,
+    >;
+
+    fn into_iter(mut self) -> Self::IntoIter {
+        std::mem::take(&mut self.0).into_iter().map(Taken)
+    }
+}
+
+/// A message on its own, for who keeps some longer than others.
+pub struct Taken(NonNull<rd::rd_kafka_message_t>);
+
+// SAFETY: a message belongs to whoever took it; no thread is named in it.
+unsafe impl Send for Taken {}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // SAFETY: it was given to us by `consume_batch_queue`, once, and left its list.
+        unsafe { rd::rd_kafka_message_destroy(self.0.as_ptr()) }
+    }
+}
+
+impl Taken {
+    /// Looks at the message.
+    pub fn message(&self) -> Message<'_> {
+        // SAFETY: the message lives as long as `self`.
+        Message(unsafe { self.0.as_ref() })
+    }
+}
+
 /// One message, or one error in a message's place.
 #[derive(Clone, Copy)]
 pub struct Message<'a>(&'a rd::rd_kafka_message_t);
@@ -400,7 +500,7 @@ impl<'a> Message<'a> {
     }
 
     /// Bytes of key and value together.
-    pub(super) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         self.0.len + self.0.key_len
     }
 
@@ -779,16 +879,26 @@ pub(super) enum Transaction {
     Abort,
 }
 
+/// Why a step of a transaction was not taken, and what that leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TransactionError {
+    pub(super) code: RDKafkaErrorCode,
+    /// The same step may be taken again.
+    pub(super) retriable: bool,
+    /// The transaction must be aborted; the next may succeed.
+    pub(super) abortable: bool,
+}
+
 /// Takes the step and waits for it, `timeout` at most.
 pub(super) fn transaction(
     client: &Client<Context>,
     step: Transaction,
     timeout: Duration,
-) -> KafkaResult<()> {
+) -> Result<(), TransactionError> {
     let (client, timeout) = (client.native_ptr(), millis(timeout));
     // SAFETY: the client lives; each call hands out an error to free.
     unsafe {
-        outcome(match step {
+        transaction_outcome(match step {
             Transaction::Init => rd::rd_kafka_init_transactions(client, timeout),
             Transaction::Begin => rd::rd_kafka_begin_transaction(client),
             Transaction::Commit => rd::rd_kafka_commit_transaction(client, timeout),
@@ -928,6 +1038,22 @@ unsafe fn outcome(error: *mut rd::rd_kafka_error_t) -> KafkaResult<()> {
         let code = rd::rd_kafka_error_code(error);
         rd::rd_kafka_error_destroy(error);
         Err(KafkaError::Global(code.into()))
+    }
+}
+
+unsafe fn transaction_outcome(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the error is ours; all of it is read before it goes.
+    unsafe {
+        let read = TransactionError {
+            code: rd::rd_kafka_error_code(error).into(),
+            retriable: rd::rd_kafka_error_is_retriable(error) != 0,
+            abortable: rd::rd_kafka_error_txn_requires_abort(error) != 0,
+        };
+        rd::rd_kafka_error_destroy(error);
+        Err(read)
     }
 }
 

@@ -1,0 +1,132 @@
+//! Remembers across runs which records were being handled, so that one that kills whoever handles
+//! it is not tried for ever.
+//!
+//! A row is there from before the first try until the record is settled. Who finds one at the start
+//! knows that a run did not survive it, or was killed in the middle; such a record is tried alone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::Item;
+
+/// `kpip`, and 2 for this kind of file, so that no other is taken for one.
+const APPLICATION_ID: i32 = 0x6b70_6902;
+
+/// Each record is one row while it is handled; `tries` are those it was alone in.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS attempt (
+    consumer  TEXT NOT NULL,
+    topic     TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    place     INTEGER NOT NULL,
+    tries     INTEGER NOT NULL,
+    PRIMARY KEY (consumer, topic, partition, place)
+) STRICT, WITHOUT ROWID;";
+
+/// The file of attempts, for one group.
+pub struct Attempts {
+    connection: Connection,
+    group: String,
+}
+
+impl Attempts {
+    /// Opens the file, or makes it; several processes may share it.
+    pub fn open(path: &Path, group: &str) -> rusqlite::Result<Self> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // What survives the process is enough.
+        connection.pragma_update(None, "synchronous", "normal")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let id: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if id != APPLICATION_ID && tables > 0 {
+            return Err(rusqlite::Error::InvalidPath(path.to_owned()));
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.commit()?;
+        Ok(Self {
+            connection,
+            group: group.to_owned(),
+        })
+    }
+
+    /// Returns how often the record was tried alone, if a run left it unsettled.
+    pub(super) fn known(&self, item: &Item) -> rusqlite::Result<Option<u32>> {
+        let place = item.place();
+        self.connection
+            .prepare_cached(
+                "SELECT tries FROM attempt \
+                 WHERE consumer = ?1 AND topic = ?2 AND partition = ?3 AND place = ?4",
+            )?
+            .query_row(
+                params![self.group, place.topic, place.partition, place.offset],
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
+    /// These are about to be tried together.
+    pub(super) fn begin(&mut self, items: &[Item]) -> rusqlite::Result<()> {
+        self.each(
+            items,
+            "INSERT INTO attempt (consumer, topic, partition, place, tries) \
+             VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT DO UPDATE SET tries = tries + ?5",
+            &[u32::from(items.len() == 1)],
+        )
+    }
+
+    /// These were not tried after all.
+    pub(super) fn take_back(&mut self, items: &[Item]) -> rusqlite::Result<()> {
+        if items.len() == 1 {
+            self.each(
+                items,
+                "UPDATE attempt SET tries = tries - 1 \
+                 WHERE consumer = ?1 AND topic = ?2 AND partition = ?3 AND place = ?4",
+                &[],
+            )?;
+        }
+        self.each(
+            items,
+            "DELETE FROM attempt \
+             WHERE consumer = ?1 AND topic = ?2 AND partition = ?3 AND place = ?4 AND tries = 0",
+            &[],
+        )
+    }
+
+    /// These are settled.
+    pub(super) fn settle(&mut self, items: &[Item]) -> rusqlite::Result<()> {
+        self.each(
+            items,
+            "DELETE FROM attempt \
+             WHERE consumer = ?1 AND topic = ?2 AND partition = ?3 AND place = ?4",
+            &[],
+        )
+    }
+
+    fn each(&mut self, items: &[Item], sql: &str, more: &[u32]) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut statement = transaction.prepare_cached(sql)?;
+            for item in items {
+                let place = item.place();
+                statement.raw_bind_parameter(1, &self.group)?;
+                statement.raw_bind_parameter(2, place.topic)?;
+                statement.raw_bind_parameter(3, place.partition)?;
+                statement.raw_bind_parameter(4, place.offset)?;
+                for (index, value) in more.iter().enumerate() {
+                    statement.raw_bind_parameter(5 + index, value)?;
+                }
+                statement.raw_execute()?;
+            }
+        }
+        transaction.commit()
+    }
+}

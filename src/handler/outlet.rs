@@ -1,0 +1,139 @@
+//! Sends what handlers print, and dead letters: acknowledged when a call returns, or in one
+//! transaction with the offsets of what they were made of.
+
+use std::time::{Duration, Instant};
+
+use crate::kafka::{
+    CommitError, Error, GroupMetadata, NotTaken, Outgoing, Producer, Refusal, Report,
+};
+use crate::stop::Stop;
+
+/// How often the broker is asked to go on after it was away.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a record waits for a broker that is away.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Where records of our own go.
+pub struct Outlet {
+    producer: Producer,
+    stop: Stop,
+}
+
+/// Why records were not sent.
+#[derive(Debug)]
+pub enum SendError {
+    /// One of them is not taken as it is.
+    Refused(Refusal),
+    /// Kafka does not take any.
+    Kafka(Error),
+}
+
+/// How a transaction ended.
+#[derive(Debug)]
+pub enum Transacted {
+    Committed,
+    /// None of it is to be seen, and it may be tried again.
+    Aborted(Error),
+}
+
+/// A record and its topic.
+pub(super) type Letter<'a> = (&'a str, Outgoing<'a>);
+
+impl Outlet {
+    /// Sends by `producer`, until `stop` is asked.
+    pub fn new(producer: Producer, stop: Stop) -> Self {
+        Self { producer, stop }
+    }
+
+    /// Finds out whether `topic` can be sent to.
+    pub fn prepare(&mut self, topic: &str) -> Result<(), Error> {
+        self.producer.prepare(topic, true)
+    }
+
+    /// Sends all and waits until they are acknowledged.
+    pub fn send(&mut self, letters: &[Letter<'_>]) -> Result<(), SendError> {
+        let mut refusal = None;
+        let start = Instant::now();
+        for (slot, (topic, record)) in letters.iter().enumerate() {
+            loop {
+                match self.producer.send(topic, record, slot) {
+                    Ok(()) => break,
+                    Err(NotTaken::QueueFull) => self.take_reports(&mut refusal),
+                    Err(NotTaken::Unreachable(error)) => {
+                        if start.elapsed() > PATIENCE || self.stop.wait(PAUSE) {
+                            return Err(SendError::Kafka(error));
+                        }
+                    }
+                    Err(NotTaken::Refused(refused)) => {
+                        refusal.get_or_insert(refused);
+                        break;
+                    }
+                    Err(NotTaken::Topic(error) | NotTaken::Fatal(error)) => {
+                        return Err(SendError::Kafka(error));
+                    }
+                    Err(NotTaken::UnknownPartition { partitions }) => {
+                        return Err(SendError::Kafka(Error::UnknownPartition {
+                            topic: (*topic).to_owned(),
+                            partition: record.partition.unwrap_or_default(),
+                            last: partitions - 1,
+                        }));
+                    }
+                }
+            }
+        }
+        while self.producer.in_flight() > 0 {
+            self.take_reports(&mut refusal);
+            if let Some(error) = self.producer.decided() {
+                return Err(SendError::Kafka(error));
+            }
+        }
+        match refusal {
+            None => Ok(()),
+            Some(refusal) if refusal.is_of_record() => Err(SendError::Refused(refusal)),
+            Some(refusal) => Err(SendError::Kafka(refusal.into_error("send records"))),
+        }
+    }
+
+    fn take_reports(&mut self, refusal: &mut Option<Refusal>) {
+        self.producer.serve(PAUSE, |report: Report| {
+            if let Err(refused) = report.result {
+                refusal.get_or_insert(refused);
+            }
+        });
+    }
+
+    /// Sends all and commits `offsets` with them, each that of the next record wanted.
+    ///
+    /// An error is that of a transaction whose end nobody knows, or of a producer that is of no
+    /// more use; of letters that were refused, the transaction was aborted.
+    pub fn transact(
+        &mut self,
+        letters: &[Letter<'_>],
+        offsets: &[((String, i32), i64)],
+        group: GroupMetadata,
+    ) -> Result<Transacted, SendError> {
+        self.producer
+            .begin_transaction()
+            .map_err(SendError::Kafka)?;
+        if let Err(error) = self.send(letters) {
+            self.producer
+                .abort_transaction()
+                .map_err(SendError::Kafka)?;
+            return match error {
+                SendError::Refused(refusal) => Err(SendError::Refused(refusal)),
+                SendError::Kafka(error) => Ok(Transacted::Aborted(error)),
+            };
+        }
+        match self.producer.commit_with(offsets, group) {
+            Ok(()) => Ok(Transacted::Committed),
+            Err(CommitError::Aborted(error)) => {
+                self.producer
+                    .abort_transaction()
+                    .map_err(SendError::Kafka)?;
+                Ok(Transacted::Aborted(error))
+            }
+            Err(CommitError::Unknown(error)) => Err(SendError::Kafka(error)),
+        }
+    }
+}

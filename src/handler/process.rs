@@ -1,0 +1,364 @@
+//! Runs one handler, whatever it does: hangs, forks, ignores TERM, never reads, prints for ever.
+//!
+//! Everything is one loop on one thread around non-blocking pipes, so nothing here can wait for a
+//! handler that waits for us. A second thread waits for its end, before which it is not reaped, so
+//! that its number is still its own when its group is killed.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, ioctl_fionbio, read, write};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::verdict::Ending;
+use super::wake::{Bell, Wake, timespec};
+
+/// How long a handler has between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The same when it is not its own fault.
+const SHORT_GRACE: Duration = Duration::from_secs(1);
+
+/// Read at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// What a handler left in its pipes at its end is read up to here: another that it left behind may
+/// go on writing.
+const LEFTOVERS: usize = 1024 * 1024;
+
+/// What is run, and in which environment.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Found by `PATH` where it has no slash.
+    pub program: OsString,
+    /// What it is told.
+    pub arguments: Vec<OsString>,
+    /// Variables that it does not inherit.
+    pub hidden: Vec<String>,
+}
+
+impl Program {
+    /// Starts it in a process group of its own, with these variables besides those it inherits.
+    pub fn spawn(&self, variables: &[(&str, Vec<u8>)]) -> io::Result<Child> {
+        use std::os::unix::ffi::OsStringExt;
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        for name in &self.hidden {
+            command.env_remove(name);
+        }
+        for (name, value) in variables {
+            command.env(name, OsString::from_vec(value.clone()));
+        }
+        command.spawn()
+    }
+}
+
+/// Who is told what a handler prints while it runs.
+pub(super) trait Listener {
+    /// It wrote this to stdout. Says whether to let it run on.
+    fn stdout(&mut self, bytes: &[u8]) -> bool;
+    /// It wrote this to stderr.
+    fn stderr(&mut self, bytes: &[u8]);
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By itself, or by time.
+    Ending(Ending),
+    /// Somebody wanted it to end; it says nothing of the record.
+    Cancelled,
+    /// The listener did not want more.
+    Refused,
+}
+
+/// A running handler.
+pub(super) struct Process {
+    child: Child,
+    pid: Pid,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    /// It ended, and was not reaped.
+    has_ended: Arc<AtomicBool>,
+    herd: Herd,
+}
+
+/// The handlers that run at this moment; clones share them.
+#[derive(Clone, Default)]
+pub struct Herd(Arc<Mutex<Vec<Pid>>>);
+
+impl Herd {
+    /// Kills all of them and all that they started.
+    pub fn kill(&self) {
+        for pid in self.lock().iter() {
+            let _ = kill_process_group(*pid, Signal::KILL);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for the ends of processes, one after another, and rings.
+pub(super) struct Waiter {
+    started: Sender<(Pid, Arc<AtomicBool>)>,
+    herd: Herd,
+}
+
+impl Waiter {
+    /// Rings `bell` at each end; what runs is in `herd`.
+    pub(super) fn start(bell: Bell, herd: Herd) -> io::Result<Self> {
+        let (started, to_watch) = channel::<(Pid, Arc<AtomicBool>)>();
+        thread::Builder::new().name("wait".into()).spawn(move || {
+            for (pid, has_ended) in to_watch {
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+                has_ended.store(true, Ordering::SeqCst);
+                bell.ring();
+            }
+        })?;
+        Ok(Self { started, herd })
+    }
+}
+
+impl Process {
+    /// Takes over a child that was just started.
+    pub(super) fn new(mut child: Child, waiter: &Waiter) -> io::Result<Self> {
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let process = Self {
+            pid: Pid::from_child(&child),
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            has_ended: has_ended.clone(),
+            herd: waiter.herd.clone(),
+            child,
+        };
+        waiter.herd.lock().push(process.pid);
+        // When the waiter is gone, so is the run.
+        let _ = waiter.started.send((process.pid, has_ended));
+        if let Some(stdin) = &process.stdin {
+            ioctl_fionbio(stdin, true)?;
+        }
+        if let Some(stdout) = &process.stdout {
+            ioctl_fionbio(stdout, true)?;
+        }
+        if let Some(stderr) = &process.stderr {
+            ioctl_fionbio(stderr, true)?;
+        }
+        Ok(process)
+    }
+
+    /// Gives it `input` and the end of it, and waits for its own, `timeout` at most.
+    pub(super) fn run(
+        mut self,
+        input: &[u8],
+        timeout: Duration,
+        wake: &Wake,
+        listener: &mut impl Listener,
+    ) -> io::Result<Ended> {
+        let mut input = input;
+        let mut end = End::Natural(Instant::now() + timeout);
+        while !self.has_ended() {
+            if wake.is_cancelled() {
+                end.hasten(&self, Ended::Cancelled, SHORT_GRACE);
+            }
+            end.come(&self);
+            if !self.step(&mut input, true, end.deadline(), wake, listener) {
+                end.hasten(&self, Ended::Refused, SHORT_GRACE);
+            }
+        }
+        let refused = !self.read_leftovers(listener);
+        let own = self.reap()?;
+        Ok(match end {
+            End::Natural(_) if refused => Ended::Refused,
+            End::Natural(_) => Ended::Ending(own),
+            End::Hastened(why, ..) => why,
+        })
+    }
+
+    /// Waits, until `deadline` at most, and does what can be done then: writes of `input`, reads,
+    /// or takes notice of a bell. Says whether the listener still wants to hear.
+    ///
+    /// With `closes` the end of the input is the end of stdin.
+    pub(super) fn step(
+        &mut self,
+        input: &mut &[u8],
+        closes: bool,
+        deadline: Option<Instant>,
+        wake: &Wake,
+        listener: &mut impl Listener,
+    ) -> bool {
+        if input.is_empty() && closes {
+            self.stdin = None;
+        }
+        let wants_input = self.stdin.as_ref().filter(|_| !input.is_empty());
+        let all = [
+            (Some(wake.fd()), PollFlags::IN),
+            (wants_input.map(AsFd::as_fd), PollFlags::OUT),
+            (self.stdout.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (self.stderr.as_ref().map(AsFd::as_fd), PollFlags::IN),
+        ];
+        let open = all
+            .iter()
+            .filter_map(|(fd, flags)| Some((*fd.as_ref()?, *flags)));
+        let mut descriptors: Vec<PollFd<'_>> = open
+            .map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags))
+            .collect();
+        let left = deadline.map(|until| timespec(until.saturating_duration_since(Instant::now())));
+        if poll(&mut descriptors, left.as_ref()).is_err() {
+            return true;
+        }
+        let mut events = descriptors.iter().map(PollFd::revents);
+        let ready = all.map(|(fd, _)| fd.is_some() && events.next().is_some_and(|e| !e.is_empty()));
+        drop(descriptors);
+        let [rung, stdin, stdout, stderr] = ready;
+        if rung {
+            wake.hush();
+        }
+        if stdin {
+            self.write(input);
+        }
+        let wanted = !stdout || self.read_stdout(listener).unwrap_or(true);
+        if stderr {
+            self.read_stderr(listener);
+        }
+        wanted
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether it still takes input.
+    pub(super) fn takes_input(&self) -> bool {
+        self.stdin.is_some()
+    }
+
+    fn write(&mut self, input: &mut &[u8]) {
+        let Some(stdin) = &self.stdin else { return };
+        match write(stdin, input) {
+            Ok(count) => *input = &input[count..],
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // It wants no more, which is its own affair.
+            Err(_) => {
+                self.stdin = None;
+                *input = &[];
+            }
+        }
+    }
+
+    /// Reads once; `None` when there is nothing to read just now.
+    fn read_stdout(&mut self, listener: &mut impl Listener) -> Option<bool> {
+        let mut chunk = [0; CHUNK];
+        match read(self.stdout.as_ref()?, &mut chunk) {
+            Ok(0) => self.stdout = None,
+            Ok(count) => return Some(listener.stdout(&chunk[..count])),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => self.stdout = None,
+        }
+        None
+    }
+
+    /// Reads once; `None` when there is nothing to read just now.
+    fn read_stderr(&mut self, listener: &mut impl Listener) -> Option<()> {
+        let mut chunk = [0; CHUNK];
+        match read(self.stderr.as_ref()?, &mut chunk) {
+            Ok(0) => self.stderr = None,
+            Ok(count) => {
+                listener.stderr(&chunk[..count]);
+                return Some(());
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => self.stderr = None,
+        }
+        None
+    }
+
+    /// Reads what it wrote before it ended, and does not wait for those it left behind.
+    pub(super) fn read_leftovers(&mut self, listener: &mut impl Listener) -> bool {
+        let mut wanted = true;
+        for _ in 0..LEFTOVERS / CHUNK {
+            match self.read_stdout(listener) {
+                Some(more) => wanted &= more,
+                None => break,
+            }
+        }
+        for _ in 0..LEFTOVERS / CHUNK {
+            if self.read_stderr(listener).is_none() {
+                break;
+            }
+        }
+        wanted
+    }
+
+    /// Signals it and all that it started.
+    pub(super) fn signal(&self, signal: Signal) {
+        // Fails only when all of them have ended.
+        let _ = kill_process_group(self.pid, signal);
+    }
+
+    /// Takes how it ended; what it left behind after a signal of ours is killed with it.
+    pub(super) fn reap(mut self) -> io::Result<Ending> {
+        // Once it is reaped its number may be another's.
+        self.herd.lock().retain(|pid| *pid != self.pid);
+        Ok(self.child.wait()?.into())
+    }
+}
+
+/// The end that a run is coming to.
+pub(super) enum End {
+    /// Its own, unless that takes longer than until then.
+    Natural(Instant),
+    /// Ours: TERM was sent, and KILL follows then.
+    Hastened(Ended, Option<Instant>),
+}
+
+impl End {
+    /// When there is something to do again; `None` when all was done.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Natural(until) => Some(*until),
+            Self::Hastened(_, kill) => *kill,
+        }
+    }
+
+    /// Brings the end about, unless that was done.
+    pub(super) fn hasten(&mut self, process: &Process, why: Ended, grace: Duration) {
+        if let Self::Natural(_) = self {
+            process.signal(Signal::TERM);
+            *self = Self::Hastened(why, Some(Instant::now() + grace));
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn come(&mut self, process: &Process) {
+        if self.deadline().is_none_or(|until| Instant::now() < until) {
+            return;
+        }
+        match self {
+            Self::Natural(_) => self.hasten(process, Ended::Ending(Ending::Timeout), GRACE),
+            Self::Hastened(_, kill) => {
+                process.signal(Signal::KILL);
+                *kill = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Handlers on real Kafka: slower than the fetch, longer than the poll interval, and handed over.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::eventually;
+use crate::support::executable::{Running, kpipe};
+use crate::support::kafka::{Topic, committed, group, topic};
+
+/// Accepts each record after it wrote its partition and offset down.
+const ACCOUNT: &str = r#"
+import json, sys
+account = open(sys.argv[1], "a", buffering=1)
+for line in sys.stdin:
+    record = json.loads(line)
+    account.write("%d %d\n" % (record["partition"], record["offset"]))
+    print(json.dumps({"partition": record["partition"], "offset": record["offset"], "verdict": "accept"}), flush=True)
+"#;
+
+fn account(folder: &Path) -> BTreeMap<i32, Vec<i64>> {
+    let mut offsets: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let (partition, offset) = line.split_once(' ').unwrap();
+            let partition = partition.parse().unwrap();
+            offsets
+                .entry(partition)
+                .or_default()
+                .push(offset.parse().unwrap());
+        }
+    }
+    offsets
+}
+
+#[test]
+fn what_waits_for_a_slow_handler_is_handled_once_and_in_order() {
+    let topic = topic("handle-slow").partitions(2).create();
+    // More than may wait, so that fetching stops and goes on.
+    topic.append_numbers(0, 0..25_000);
+    topic.append_numbers(1, 0..25_000);
+    let group = group();
+    let folder = tempfile::tempdir().unwrap();
+    kpipe(["handle", &topic, "-g", &group, "-e", "-q", "--stream"])
+        .args(["--batch", "50", "--", "python3", "-c", ACCOUNT])
+        .args([folder.path().join("account")])
+        .run()
+        .ok();
+    let account = account(folder.path());
+    for partition in [0, 1] {
+        assert_eq!(account[&partition], (0..25_000).collect::<Vec<_>>());
+    }
+    assert_eq!(committed(&group, &topic), [25_000, 25_000]);
+}
+
+#[test]
+fn a_handler_may_take_longer_than_the_poll_interval() {
+    let topic = topic("handle-long").create();
+    topic.append_numbers(0, 0..3);
+    let group = group();
+    let ended = kpipe(["handle", &topic, "-g", &group, "-e", "-v"])
+        .args([
+            "-X",
+            "max.poll.interval.ms=6000",
+            "-X",
+            "session.timeout.ms=6000",
+        ])
+        .args([
+            "--",
+            "sh",
+            "-c",
+            "[ $KAFKA_OFFSET != 1 ] || sleep 8; echo $KAFKA_OFFSET",
+        ])
+        .run()
+        .ok();
+    assert_eq!(ended.stdout, b"0\n1\n2\n");
+    assert!(
+        !ended.stderr.contains("MAXPOLL"),
+        "the group kept it: {}",
+        ended.stderr
+    );
+    assert_eq!(committed(&group, &topic), [3]);
+}
+
+fn member(topic: &Topic, group: &str, folder: &Path) -> Running {
+    let script =
+        "echo $KAFKA_PARTITION $KAFKA_OFFSET > $0/$KAFKA_PARTITION-$KAFKA_OFFSET-$$; sleep 0.02";
+    kpipe([
+        "handle", &**topic, "-g", group, "-q", "--", "sh", "-c", script,
+    ])
+    .args([folder])
+    .start()
+}
+
+#[test]
+fn a_partition_is_handed_over_without_a_record_handled_twice() {
+    let topic = topic("handle-over").partitions(4).create();
+    for partition in 0..4 {
+        topic.append_numbers(partition, 0..100);
+    }
+    let group = group();
+    let folder = tempfile::tempdir().unwrap();
+    let handled = || std::fs::read_dir(folder.path()).unwrap().count();
+    let first = member(&topic, &group, folder.path());
+    eventually("the first is at work", || (handled() > 20).then_some(()));
+    let second = member(&topic, &group, folder.path());
+    eventually("all is handled", || (handled() >= 400).then_some(()));
+    eventually("all is committed", || {
+        (committed(&group, &topic) == [100; 4]).then_some(())
+    });
+    for member in [first, second] {
+        member.signal(Signal::TERM);
+        let _ = member.wait().dies_of(Signal::TERM);
+    }
+    let mut account = account(folder.path());
+    for partition in 0..4 {
+        let offsets = account.get_mut(&partition).unwrap();
+        offsets.sort_unstable();
+        assert_eq!(*offsets, (0..100).collect::<Vec<_>>());
+    }
+}
