@@ -70,20 +70,20 @@ impl Attempts {
             .optional()
     }
 
-    /// These are about to be tried together.
-    pub(super) fn begin(&mut self, items: &[Item]) -> rusqlite::Result<()> {
+    /// These are about to be tried, or one of them `alone`.
+    pub(super) fn begin(&mut self, items: &[Item], alone: bool) -> rusqlite::Result<()> {
         self.each(
             items,
             "INSERT INTO attempt (consumer, topic, partition, place, tries) \
              VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT DO UPDATE SET tries = tries + ?5",
-            &[u32::from(items.len() == 1)],
+            &[u32::from(alone)],
         )
     }
 
     /// These were not tried after all.
-    pub(super) fn take_back(&mut self, items: &[Item]) -> rusqlite::Result<()> {
-        if items.len() == 1 {
+    pub(super) fn take_back(&mut self, items: &[Item], alone: bool) -> rusqlite::Result<()> {
+        if alone {
             self.each(
                 items,
                 "UPDATE attempt SET tries = tries - 1 \

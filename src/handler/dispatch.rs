@@ -157,6 +157,20 @@ struct Partition {
     next: i64,
 }
 
+impl Partition {
+    fn new(topic: &str, partition: i32, next: i64) -> Self {
+        Self {
+            assignment: Arc::new(Assignment {
+                topic: topic.to_owned(),
+                partition,
+                revoked: AtomicBool::new(false),
+            }),
+            tracker: Tracker::default(),
+            next,
+        }
+    }
+}
+
 /// Partitions that are being given up.
 struct Leaving {
     partitions: Vec<(String, i32)>,
@@ -379,16 +393,12 @@ impl Dispatch<'_> {
             };
             let partition = state
                 .partitions
-                .entry(key.clone())
-                .or_insert_with(|| Partition {
-                    assignment: Arc::new(Assignment {
-                        topic: key.0,
-                        partition: key.1,
-                        revoked: AtomicBool::new(false),
-                    }),
-                    tracker: Tracker::default(),
-                    next: offset,
-                });
+                .entry(key)
+                .or_insert_with_key(|(topic, number)| Partition::new(topic, *number, offset));
+            if partition.assignment.is_revoked() {
+                // It came back before the last of it was let go.
+                *partition = Partition::new(message.topic(), message.partition(), offset);
+            }
             if !is_wanted {
                 partition.tracker.pass(offset);
                 continue;
@@ -451,7 +461,10 @@ impl Dispatch<'_> {
         }
         self.report(state);
         for key in &leaving.partitions {
-            state.partitions.remove(key);
+            let partition = state.partitions.get(key);
+            if partition.is_some_and(|partition| partition.assignment.is_revoked()) {
+                state.partitions.remove(key);
+            }
         }
         let _ = leaving.done.send(());
     }

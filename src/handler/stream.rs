@@ -58,6 +58,8 @@ struct Pending {
     /// Not to be written before; `None` when it was written and waits for its verdict.
     due: Option<Instant>,
     written_at: Instant,
+    /// Whether it was written as the only one.
+    alone: bool,
 }
 
 /// A handler at work.
@@ -83,7 +85,8 @@ impl Worker {
                 break;
             }
             let most = if suspects > 0 { 1 } else { tools.manner.batch };
-            self.take_in(&mut pending, most);
+            self.take_in(&mut pending, &mut suspects, most);
+            let most = if suspects > 0 { 1 } else { most };
             self.lane.holds(pending.iter().map(|pending| &pending.item));
             if let Err(error) = self.write(&mut pending, &mut session, &tools, most) {
                 self.fail(error);
@@ -139,7 +142,7 @@ impl Worker {
         self.give_up(gone.into_iter().map(|pending| pending.item).collect());
     }
 
-    fn take_in(&mut self, pending: &mut Vec<Pending>, most: usize) {
+    fn take_in(&mut self, pending: &mut Vec<Pending>, suspects: &mut usize, most: usize) {
         while pending.len() < most && !self.is_winding_up() {
             let in_hand = &*pending;
             let is_free = |item: &Item| {
@@ -150,13 +153,15 @@ impl Worker {
                 return;
             };
             let known = match self.known_tries(&item) {
-                Ok(known) => known.unwrap_or(0),
+                Ok(known) => known,
                 Err(error) => {
                     self.fail(error);
                     self.give_up(vec![item]);
                     return;
                 }
             };
+            let is_suspect = known.is_some();
+            let known = known.unwrap_or(0);
             if known >= self.tools.manner.max_attempts {
                 let failure = Failure {
                     ending: Ending::Deadly,
@@ -171,7 +176,12 @@ impl Worker {
                 failures: known,
                 due: Some(now),
                 written_at: now,
+                alone: false,
             });
+            if is_suspect {
+                // Those before it are settled first, so that it is alone.
+                *suspects = (*suspects).max(pending.len());
+            }
         }
     }
 
@@ -206,7 +216,8 @@ impl Worker {
                     }
                 },
             };
-            self.begin(std::slice::from_ref(&one.item))?;
+            one.alone = most == 1;
+            self.begin(std::slice::from_ref(&one.item), one.alone)?;
             let mut room = Vec::new();
             let record = one.item.record(&mut room);
             record::encode(&record, PayloadMode::Auto, &mut open.input);
@@ -378,8 +389,9 @@ impl Worker {
             // It says nothing of the records.
             End::Hastened(..) => {
                 self.tools.breaker.gave_up();
-                for one in pending.iter_mut() {
-                    one.due.get_or_insert_with(Instant::now);
+                for one in pending.iter_mut().filter(|one| one.due.is_none()) {
+                    self.take_back(std::slice::from_ref(&one.item), one.alone);
+                    one.due = Some(Instant::now());
                 }
                 return;
             }
@@ -415,6 +427,7 @@ impl Worker {
                 };
                 self.try_again(one, pending, &failure, verdict, suspects);
             } else {
+                self.take_back(std::slice::from_ref(&one.item), one.alone);
                 one.due = Some(Instant::now());
                 pending.insert(0, one);
             }

@@ -44,6 +44,8 @@ pub(super) struct Worker {
 enum Attempt {
     Accepted,
     Failed(Failure, Verdict),
+    /// It was not to be just now.
+    NotBegun,
     /// It says nothing of the records.
     Interrupted,
     Fatal(Error),
@@ -110,8 +112,9 @@ impl Worker {
                     self.tools.metrics.processed(items.len());
                     return self.settle(items);
                 }
+                Attempt::NotBegun => {}
                 Attempt::Interrupted | Attempt::Failed(_, Verdict::Down) => {
-                    self.take_back(&items);
+                    self.take_back(&items, items.len() == 1);
                 }
                 Attempt::Failed(failure, verdict) => {
                     failures += 1;
@@ -121,7 +124,7 @@ impl Worker {
                     self.wait_to_retry(failures, &items);
                 }
                 Attempt::Fatal(error) => {
-                    self.take_back(&items);
+                    self.take_back(&items, items.len() == 1);
                     self.fail(error);
                     return self.give_up(items);
                 }
@@ -160,9 +163,9 @@ impl Worker {
 
     fn attempt(&mut self, items: &[Item], again: bool) -> Attempt {
         if !self.admitted(items) {
-            return Attempt::Interrupted;
+            return Attempt::NotBegun;
         }
-        if let Err(error) = self.begin(items) {
+        if let Err(error) = self.begin(items, items.len() == 1) {
             return Attempt::Fatal(error);
         }
         let start = Instant::now();
@@ -523,13 +526,13 @@ impl Worker {
             .map(Option::flatten)
     }
 
-    pub(super) fn begin(&self, items: &[Item]) -> Result<(), Error> {
-        self.with_attempts(|attempts| attempts.begin(items))
+    pub(super) fn begin(&self, items: &[Item], alone: bool) -> Result<(), Error> {
+        self.with_attempts(|attempts| attempts.begin(items, alone))
             .map(|_| ())
     }
 
-    fn take_back(&mut self, items: &[Item]) {
-        if let Err(error) = self.with_attempts(|attempts| attempts.take_back(items)) {
+    pub(super) fn take_back(&mut self, items: &[Item], alone: bool) {
+        if let Err(error) = self.with_attempts(|attempts| attempts.take_back(items, alone)) {
             self.fail(error);
         }
     }
