@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, generate, group, help, send, subscription, tail, topic};
+use crate::commands::{
+    broker, config, generate, group, help, send, stats, subscription, tail, topic,
+};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -91,6 +93,7 @@ pub(crate) enum Command {
     Subscription(subscription::Args),
     Broker(broker::Args),
     Group(group::Args),
+    Stats(stats::Args),
     Config(config::Args),
     Help(help::Args),
     /// Other tools' words for `send` and `tail`

@@ -99,6 +99,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Group(args) => commands::group::run(&args, context),
+        Command::Stats(args) => commands::stats::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
         Command::Renamed(_) => Err(renamed("no such command")),

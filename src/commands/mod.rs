@@ -7,6 +7,7 @@ pub(crate) mod group;
 pub(crate) mod help;
 pub(crate) mod registry;
 pub(crate) mod send;
+pub(crate) mod stats;
 pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod topic;

@@ -12,6 +12,7 @@ mod error;
 mod ffi;
 mod group_target;
 mod groups;
+mod held;
 mod member;
 pub mod offset_spec;
 mod peek;
@@ -35,7 +36,8 @@ pub use group_target::{Bounds as OffsetBounds, Target, TargetError};
 pub use groups::{
     Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
 };
-pub use member::{Commits, Member, Membership, Subscriber};
+pub use held::Commits;
+pub use member::{Member, Membership, Subscriber};
 pub use peek::Peek;
 pub use plan::Topics;
 pub use producer::{

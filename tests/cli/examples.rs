@@ -47,6 +47,11 @@ fn records_are_copied_between_clusters() {
 }
 
 #[test]
+fn what_was_generated_arrives() {
+    passes(example("generate.sh"));
+}
+
+#[test]
 fn failed_lines_are_recovered() {
     passes(example("recover-failed.sh"));
 }
@@ -70,6 +75,7 @@ fn every_example_is_run_here() {
         [
             "approval.sh",
             "copy-between-clusters.sh",
+            "generate.sh",
             "recover-failed.sh",
             "smoke-test.sh",
             "tour.sh"

@@ -9,6 +9,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("record-line", include_str!("../../docs/record-line.md")),
         ("approval", include_str!("../../docs/approval.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
+        ("generate", include_str!("../../docs/generate.md")),
     ] {
         place
             .kpipe(&["help", topic])

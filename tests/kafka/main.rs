@@ -16,6 +16,7 @@ mod limits;
 mod removed;
 mod round_trip;
 mod security;
+mod stats;
 mod subscriptions;
 mod support;
 mod times;

@@ -205,12 +205,11 @@ fn a_subscription_that_comes_and_goes_while_records_flow_shows_each_once_in_orde
         said("now subscribes to");
     }
     send.wait().ok();
+    let last = (RECORDS - 1).to_string();
     eventually("all is read", || {
-        let last = tail
-            .lines_so_far()
-            .iter()
-            .any(|line| line["value"] == (RECORDS - 1).to_string());
-        last.then_some(())
+        let lines = tail.lines_so_far();
+        let is_read = lines.iter().any(|line| line["value"] == last.as_str());
+        is_read.then_some(())
     });
     let found: Vec<i64> = tail
         .lines_so_far()
