@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         .chain(&CONSUMER_DEFAULTS)
         .copied()
         .collect();
-    let rows = config::rows(&context.connection()?, &defaults);
+    let rows = config::rows(&context.connection()?, &context.governance()?, &defaults);
     let mut out = output::stdout().map_err(CommandError::failed)?;
     let is_terminal = context.ui.stdout_is_terminal();
     output::tolerate_closed(rows::write(&rows, output, is_terminal, &mut out))?;

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::{ConfigError, Environment, Inputs, profile};
+use super::{ConfigError, Environment, Inputs, Origin, profile};
 use crate::registry::Rules;
 
 /// Whether topics need an approval.
@@ -19,6 +19,16 @@ pub enum Approval {
     Enforce,
 }
 
+impl Approval {
+    /// Returns its name, as in config.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
 /// The rules of the profile in force; without a profile, none but four eyes.
 #[derive(Clone, Debug, Default)]
 pub struct Governance {
@@ -26,6 +36,7 @@ pub struct Governance {
     pub rules: Rules,
     /// The profile that they are from.
     pub profile: Option<String>,
+    pub(super) origin: Option<Origin>,
 }
 
 /// Finds the rules: of the profile that `--profile` names, else `KPIPE_PROFILE`, else `default_profile`.
@@ -44,6 +55,7 @@ pub fn governance(inputs: &Inputs<'_>) -> Result<Governance, ConfigError> {
     };
     Ok(
         chosen.map_or_else(Governance::default, |chosen| Governance {
+            origin: Some(chosen.origin()),
             approval: chosen.profile.approval,
             rules: Rules {
                 four_eyes: chosen.profile.four_eyes,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Connection, Origin, property};
+use super::{Connection, Governance, Origin, property};
 
 /// One effective setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,8 +15,13 @@ pub struct Row {
     pub origin: String,
 }
 
-/// Returns the settings, sorted; `defaults` are kpipe's own, which anything the user set overrides.
-pub fn rows(connection: &Connection, defaults: &[(&str, &str)]) -> Vec<Row> {
+/// Returns the settings, sorted, and the rules that a profile sets for topics; `defaults` are kpipe's own,
+/// which anything the user set overrides.
+pub fn rows(
+    connection: &Connection,
+    governance: &Governance,
+    defaults: &[(&str, &str)],
+) -> Vec<Row> {
     let mut rows: Vec<Row> = connection
         .properties()
         .map(|property| row(&property.key, property.masked(), &property.origin))
@@ -34,6 +39,13 @@ pub fn rows(connection: &Connection, defaults: &[(&str, &str)]) -> Vec<Row> {
             &format!("{} …", argv.first().map_or("", String::as_str)),
             origin,
         ));
+    }
+    if let Some(origin) = &governance.origin {
+        let rules = &governance.rules;
+        rows.push(row("approval", governance.approval.name(), origin));
+        rows.push(row("four_eyes", rules.four_eyes.name(), origin));
+        let policy = rules.policy.rules().into_iter();
+        rows.extend(policy.map(|(rule, value)| row(&format!("policy.{rule}"), &value, origin)));
     }
     rows.sort_by(|one, other| one.property.cmp(&other.property));
     rows

@@ -338,6 +338,7 @@ fn rows_show_every_value_with_its_origin_and_no_secret() {
         .profile("oauth");
     let rows = rows(
         &scene.resolve(),
+        &Governance::default(),
         &[("queue.buffering.max.ms", "0"), ("acks", "all")],
     );
     let folder = scene.folder.path().display().to_string();

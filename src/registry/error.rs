@@ -264,7 +264,7 @@ impl Error {
                 "for example `shop.orders`, `shop-orders` or `shop_orders`".to_owned()
             }
             Self::Broken { .. } => {
-                "the rules are in the profile's policy; `kpipe config show` names the profile".to_owned()
+                "`kpipe config show` has the policy and where it is from".to_owned()
             }
             Self::Differs { name, state, .. } if *state == State::Pending => {
                 format!("`kpipe topic cancel {name}` makes room, or wait until it is decided")

@@ -25,6 +25,16 @@ pub enum FourEyes {
     Off,
 }
 
+impl FourEyes {
+    /// Returns its name, as in config.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What a profile allows; what it does not mention, it allows.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +127,29 @@ impl fmt::Display for Quoted<'_> {
 }
 
 impl Policy {
+    /// Returns the rules that there are: the key of each in config.toml, and what it allows.
+    pub fn rules(&self) -> Vec<(&'static str, String)> {
+        let patterns = |patterns: &Vec<Pattern>| {
+            let texts: Vec<_> = patterns
+                .iter()
+                .map(|pattern| pattern.text.clone())
+                .collect();
+            texts.join(", ")
+        };
+        [
+            ("names", self.names.as_ref().map(patterns)),
+            ("partitions", self.partitions.map(|range| range.to_string())),
+            (
+                "replication",
+                self.replication.map(|range| range.to_string()),
+            ),
+            ("config", self.config.as_ref().map(|keys| keys.join(", "))),
+        ]
+        .into_iter()
+        .filter_map(|(rule, allowed)| Some((rule, allowed?)))
+        .collect()
+    }
+
     /// Returns every rule that `spec` breaks, Kafka's own for names among them.
     pub fn check(&self, spec: &Spec) -> Vec<Violation> {
         let mut broken: Vec<Violation> = name::check(&spec.name)

@@ -202,3 +202,39 @@ fn a_rule_that_cannot_be_read_is_wrong_configuration_with_its_place() {
             .says_one_block();
     }
 }
+
+#[test]
+fn config_show_has_the_rules_and_where_they_are_from() {
+    let place = house();
+    let shown = |flags: &[&str]| {
+        let mut words = vec!["config", "show"];
+        words.extend(flags);
+        let rows = place.kpipe(&words).run().ends(0).json();
+        let rules = rows.into_iter().filter(|row| {
+            let name = row["property"].as_str().unwrap();
+            name.starts_with("policy.") || ["approval", "four_eyes"].contains(&name)
+        });
+        rules
+            .map(|row| {
+                assert!(
+                    row["origin"].as_str().unwrap().starts_with("profile "),
+                    "{row}"
+                );
+                json!([row["property"], row["value"]])
+            })
+            .collect::<Vec<_>>()
+    };
+    // The brokers are the environment's, and the rules the profile's all the same.
+    assert_eq!(
+        shown(&[]),
+        [
+            json!(["approval", "off"]),
+            json!(["four_eyes", "on"]),
+            json!(["policy.config", "retention.ms"]),
+            json!(["policy.names", "(shop|bank)\\.[a-z]+"]),
+            json!(["policy.partitions", "2 to 12"]),
+            json!(["policy.replication", "1 to 3"]),
+        ]
+    );
+    assert_eq!(shown(&["-C", "free"])[1], json!(["four_eyes", "off"]));
+}
