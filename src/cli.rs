@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{broker, config, generate, group, help, send, subscription, tail, topic};
+use crate::commands::{
+    broker, config, expect, generate, group, help, ping, send, stats, subscription, tail, topic,
+    wait,
+};
 use crate::ui::Color;
 
 /// Kafka for shell pipelines
@@ -89,8 +92,12 @@ pub(crate) enum Command {
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),
+    Expect(expect::Args),
+    Wait(wait::Args),
+    Ping(ping::Args),
     Broker(broker::Args),
     Group(group::Args),
+    Stats(stats::Args),
     Config(config::Args),
     Help(help::Args),
     /// Other tools' words for `send` and `tail`

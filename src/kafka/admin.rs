@@ -142,6 +142,14 @@ impl Admin {
             .collect())
     }
 
+    /// How many brokers there are and may be asked, as they say themselves.
+    pub fn broker_count(&self) -> Result<usize, Error> {
+        let metadata = self.client.ask("ask for the brokers", |timeout| {
+            self.client.native.fetch_metadata(None, timeout)
+        })?;
+        Ok(metadata.brokers().len())
+    }
+
     /// The topic of this name.
     pub fn topic(&self, name: &str) -> Result<Topic, Error> {
         // Says why there is none, and which was most likely meant.
@@ -336,6 +344,9 @@ impl Admin {
             }
             if let Some(error) = self.client.decided() {
                 return Err(error);
+            }
+            if self.client.is_late() {
+                return Err(self.client.unreachable(start.elapsed()));
             }
             if self.client.is_stopped() && start.elapsed() > CONNECT_TIMEOUT {
                 return Err(Error::Interrupted);

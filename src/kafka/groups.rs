@@ -169,19 +169,42 @@ impl Admin {
         self.is_real("describe groups")?;
         let mut results = Vec::with_capacity(groups.len());
         for names in groups.chunks(GROUPS_PER_REQUEST) {
-            let answer = self.answer("describe groups", |client| {
-                requests::describe(&client.native, names, REQUEST_TIMEOUT)
-            })?;
-            let mut described = answer.descriptions().into_iter();
-            results.extend(names.iter().map(|name| match next(&mut described) {
-                Ok(group) if group.state == GroupState::Dead => {
-                    Err(Error::UnknownGroup((*name).to_owned()))
-                }
-                Ok(group) => Ok(group),
-                Err(refusal) => Err(refused("describe", name, &refusal)),
-            }));
+            results.extend(self.until_ready(|| {
+                let answer = self.answer("describe groups", |client| {
+                    requests::describe(&client.native, names, REQUEST_TIMEOUT)
+                })?;
+                let mut described = answer.descriptions().into_iter();
+                let read = |name: &&str| match next(&mut described) {
+                    Ok(group) if group.state == GroupState::Dead => {
+                        Err(Error::UnknownGroup((*name).to_owned()))
+                    }
+                    Ok(group) => Ok(group),
+                    Err(refusal) => Err(refused("describe", name, &refusal)),
+                };
+                Ok(names.iter().map(read).collect())
+            })?);
         }
         Ok(results)
+    }
+
+    /// Asks again while a coordinator is not ready, [`CONNECT_TIMEOUT`] at most: the first
+    /// question of all to a new cluster only makes it set one up.
+    fn until_ready<T>(
+        &self,
+        mut ask: impl FnMut() -> Result<Each<T>, Error>,
+    ) -> Result<Each<T>, Error> {
+        let start = Instant::now();
+        loop {
+            let results = ask();
+            let is_unready = match &results {
+                Ok(each) => each.iter().any(|one| one.as_ref().is_err_and(is_unready)),
+                Err(error) => is_unready(error),
+            };
+            if !is_unready || start.elapsed() >= CONNECT_TIMEOUT {
+                return results;
+            }
+            self.client.pause(RETRY_PAUSE)?;
+        }
     }
 
     /// What groups have committed, in order; nothing for a group that is not there.
@@ -321,14 +344,18 @@ impl Admin {
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
                 .map_err(|error| Error::other(&*what, error))?;
         }
-        let answer = self.answer(&what, |client| {
-            requests::alter_offsets(&client.native, group, &list, REQUEST_TIMEOUT)
+        let results = self.until_ready(|| {
+            let answer = self.answer(&what, |client| {
+                requests::alter_offsets(&client.native, group, &list, REQUEST_TIMEOUT)
+            })?;
+            let moved = answer.group_offsets().unwrap_or(Err(unanswered()));
+            let moved = moved.map_err(|refusal| refused("move", group, &refusal))?;
+            let fate = |result: Result<(), Code>| {
+                result.map_err(|code| refused("move", group, &(code, String::new())))
+            };
+            Ok(moved.into_iter().map(|(.., result)| fate(result)).collect())
         })?;
-        let moved = answer.group_offsets().unwrap_or(Err(unanswered()));
-        for (.., result) in moved.map_err(|refusal| refused("move", group, &refusal))? {
-            result.map_err(|code| refused("move", group, &(code, String::new())))?;
-        }
-        Ok(())
+        results.into_iter().collect()
     }
 
     /// Deletes groups without members, and what they committed; one result each.
@@ -395,6 +422,10 @@ fn passes(code: Code) -> bool {
     )
 }
 
+fn is_unready(error: &Error) -> bool {
+    matches!(error, Error::Other { cause, .. } if passes(cause.code))
+}
+
 /// What was committed and what members have, by topic and number, as Kafka's own tool shows it.
 fn join(description: Option<Group>, committed: Committed) -> GroupLag {
     let mut partitions: BTreeMap<(String, i32), PartitionLag> = BTreeMap::new();
@@ -433,10 +464,11 @@ fn refused(verb: &str, group: &str, (code, words): &Refused) -> Error {
             Error::other(format!("{verb} group `{group}`"), KafkaError::Global(*code))
         }
         code => {
-            let words = if words.is_empty() {
-                code.to_string()
-            } else {
-                words.clone()
+            // librdkafka names its request, and a broker may say nothing after that.
+            let words = match words.trim_end() {
+                "" => code.to_string(),
+                words if words.ends_with(':') => code.to_string(),
+                words => words.to_owned(),
             };
             Error::other(format!("{verb} group `{group}`"), Cause::new(*code, &words))
         }
@@ -482,6 +514,22 @@ mod tests {
                 (2, None, Some(1))
             ]
         );
+    }
+
+    #[test]
+    fn a_coordinator_that_is_not_ready_is_asked_again_and_else_told_in_words() {
+        let refusal = |code, words: &str| refused("describe", "g", &(code, words.to_owned()));
+        let unready = refusal(Code::CoordinatorNotAvailable, "ConsumerGroupDescribe: ");
+        assert!(is_unready(&unready));
+        let told = crate::ui::in_one_line(&unready);
+        assert!(told.starts_with("cannot describe group `g`: "), "{told}");
+        assert!(told.contains("oordinator"), "{told}");
+        let denied = refusal(Code::GroupAuthorizationFailed, "no");
+        assert!(!is_unready(&denied) && matches!(denied, Error::Authorization { .. }));
+        assert!(matches!(
+            refusal(Code::GroupIdNotFound, ""),
+            Error::UnknownGroup(_)
+        ));
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Topics {
         self.names.iter().map(String::as_str).chain(patterns)
     }
 
+    /// Whether a topic of this name is meant.
+    pub fn matches(&self, topic: &str) -> bool {
+        self.names(topic) || self.patterns.iter().any(|pattern| pattern.is_match(topic))
+    }
+
     /// Whether this very topic was named, and is to be there.
     pub(super) fn requires(&self, topic: &str) -> bool {
         !self.may_be_gone && self.names(topic)

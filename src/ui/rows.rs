@@ -18,6 +18,13 @@ pub enum Output {
     Json,
 }
 
+impl Output {
+    /// Whether a table is printed, rather than JSON Lines.
+    pub fn is_table(self, is_terminal: bool) -> bool {
+        self == Self::Table || (self == Self::Auto && is_terminal)
+    }
+}
+
 /// Writes `rows`; in a table, the fields of the first name the columns.
 pub fn write(
     rows: &[impl Serialize],
@@ -38,7 +45,7 @@ pub fn write_columns(
 ) -> io::Result<()> {
     // JSON is written token by token.
     let mut out = BufWriter::new(out);
-    if output == Output::Json || (output == Output::Auto && !is_terminal) {
+    if !output.is_table(is_terminal) {
         for row in rows {
             serde_json::to_writer(&mut out, row)?;
             out.write_all(b"\n")?;

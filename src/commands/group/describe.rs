@@ -70,11 +70,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         return Err(Error::NotOnBuiltInBroker("describe groups").into());
     };
     let description = describe(group, &lag);
-    let is_table = match args.output {
-        Output::Auto => context.ui.stdout_is_terminal(),
-        output => output == Output::Table,
-    };
-    if is_table {
+    if args.output.is_table(context.ui.stdout_is_terminal()) {
         super::print_bytes(&table(&description).map_err(cannot_write)?)?;
     } else {
         super::print(&[description], Output::Json, context)?;

@@ -80,10 +80,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let cluster = context.cluster()?;
-    let is_table = match args.output {
-        Output::Auto => context.ui.stdout_is_terminal(),
-        output => output == Output::Table,
-    };
+    let is_table = args.output.is_table(context.ui.stdout_is_terminal());
     let mut run = Run {
         args,
         context,

@@ -1,0 +1,221 @@
+//! The file of `--metrics`: what `kafka_exporter` (danielqsj's) would tell, by its names and
+//! labels, and our own numbers of each topic.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::cluster::ClusterState;
+use super::row::Row;
+use crate::error::CommandError;
+use crate::kafka::{Partition, PartitionLag, Topic};
+use crate::stats::prometheus::Page;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write metrics to {}", path.display())]
+struct WriteError {
+    path: PathBuf,
+    #[source]
+    cause: io::Error,
+}
+
+/// Replaces the file at `path` at once.
+pub(super) fn write(path: &Path, state: &ClusterState, rows: &[Row]) -> Result<(), CommandError> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let replace = || -> io::Result<()> {
+        // Somebody else's collector reads it.
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o644))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        file.write_all(page(state, rows).as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    replace().map_err(|cause| {
+        CommandError::failed(WriteError {
+            path: path.to_owned(),
+            cause,
+        })
+    })
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Name and help of a family.
+type Head = (&'static str, &'static str);
+
+fn page(state: &ClusterState, rows: &[Row]) -> String {
+    let mut page = Page::default();
+    page.gauge(
+        "kafka_brokers",
+        "Number of Brokers in the Kafka Cluster.",
+        [(Labels::new(), state.brokers)],
+    );
+    add_topics(&mut page, state);
+    add_groups(&mut page, state);
+    let topic = |row: &Row| vec![("topic", row.topic.clone())];
+    page.gauge(
+        "kpipe_topic_records_per_second",
+        "Records a second",
+        rows.iter().map(|row| (topic(row), row.records_per_second)),
+    );
+    page.gauge(
+        "kpipe_topic_bytes_per_second",
+        "Bytes of keys, values and headers a second",
+        rows.iter().map(|row| (topic(row), row.bytes_per_second)),
+    );
+    page.gauge(
+        "kpipe_topic_record_bytes",
+        "Size that this part of the records does not exceed",
+        rows.iter().flat_map(|row| {
+            [("0.5", row.size_p50), ("0.95", row.size_p95)].map(|(quantile, size)| {
+                let mut labels = topic(row);
+                labels.push(("quantile", quantile.to_owned()));
+                (labels, size)
+            })
+        }),
+    );
+    page.finish()
+}
+
+fn add_topics(page: &mut Page, state: &ClusterState) {
+    page.gauge(
+        "kafka_topic_partitions",
+        "Number of partitions for this Topic",
+        state
+            .topics
+            .values()
+            .map(|topic| (vec![("topic", topic.name.clone())], topic.partitions.len())),
+    );
+    for (name, help, offsets) in [
+        (
+            "kafka_topic_partition_current_offset",
+            "Current Offset of a Broker at Topic/Partition",
+            &state.ends,
+        ),
+        (
+            "kafka_topic_partition_oldest_offset",
+            "Oldest Offset of a Broker at Topic/Partition",
+            &state.beginnings,
+        ),
+    ] {
+        let samples = offsets.iter();
+        page.gauge(
+            name,
+            help,
+            samples.map(|((topic, id), offset)| (of_partition(topic, *id), *offset)),
+        );
+    }
+    let mut add = |name, help, number: fn(&Partition) -> i64| {
+        let partitions = |topic: &Topic| {
+            let samples = topic.partitions.iter();
+            samples
+                .map(|one| (of_partition(&topic.name, one.id), number(one)))
+                .collect::<Vec<_>>()
+        };
+        page.gauge(name, help, state.topics.values().flat_map(partitions));
+    };
+    add(
+        "kafka_topic_partition_leader",
+        "Leader Broker ID of this Topic/Partition",
+        |one| one.leader.map_or(-1, i64::from),
+    );
+    add(
+        "kafka_topic_partition_leader_is_preferred",
+        "1 if Topic/Partition is using the Preferred Broker",
+        |one| i64::from(one.leader.is_some() && one.leader == one.replicas.first().copied()),
+    );
+    add(
+        "kafka_topic_partition_replicas",
+        "Number of Replicas for this Topic/Partition",
+        |one| i64::try_from(one.replicas.len()).unwrap_or(i64::MAX),
+    );
+    add(
+        "kafka_topic_partition_in_sync_replica",
+        "Number of In-Sync Replicas for this Topic/Partition",
+        |one| i64::try_from(one.in_sync.len()).unwrap_or(i64::MAX),
+    );
+    add(
+        "kafka_topic_partition_under_replicated_partition",
+        "1 if Topic/Partition is under Replicated",
+        |one| i64::from(one.in_sync.len() < one.replicas.len()),
+    );
+}
+
+fn add_groups(page: &mut Page, state: &ClusterState) {
+    let members = state.groups.iter().filter_map(|(name, group)| {
+        let members = group.description.as_ref()?.members.len();
+        Some((vec![("consumergroup", name.clone())], members))
+    });
+    page.gauge(
+        "kafka_consumergroup_members",
+        "Amount of members in a consumer group",
+        members.collect::<Vec<_>>(),
+    );
+    add_offsets(
+        page,
+        state,
+        (
+            "kafka_consumergroup_current_offset",
+            "Current Offset of a ConsumerGroup at Topic/Partition",
+        ),
+        (
+            "kafka_consumergroup_current_offset_sum",
+            "Current Offset of a ConsumerGroup at Topic for all partitions",
+        ),
+        |one| one.committed,
+    );
+    add_offsets(
+        page,
+        state,
+        (
+            "kafka_consumergroup_lag",
+            "Current Approximate Lag of a ConsumerGroup at Topic/Partition",
+        ),
+        (
+            "kafka_consumergroup_lag_sum",
+            "Current Approximate Lag of a ConsumerGroup at Topic for all partitions",
+        ),
+        PartitionLag::lag,
+    );
+}
+
+/// Adds a number of each partition of each group, and its sum over each topic.
+fn add_offsets(
+    page: &mut Page,
+    state: &ClusterState,
+    each: Head,
+    sum: Head,
+    number: fn(&PartitionLag) -> Option<i64>,
+) {
+    let mut samples: Vec<(Labels, i64)> = Vec::new();
+    let mut sums: Vec<(Labels, i64)> = Vec::new();
+    for (name, group) in &state.groups {
+        let shown = group.partitions.iter();
+        let shown = shown.filter(|one| state.topics.contains_key(&one.topic));
+        for one in shown {
+            let Some(number) = number(one) else { continue };
+            let group = ("consumergroup", name.clone());
+            let mut labels = vec![group.clone()];
+            labels.extend(of_partition(&one.topic, one.partition));
+            samples.push((labels, number));
+            let of_topic = vec![group, ("topic", one.topic.clone())];
+            match sums.last_mut().filter(|(labels, _)| *labels == of_topic) {
+                Some((_, sum)) => *sum += number,
+                None => sums.push((of_topic, number)),
+            }
+        }
+    }
+    page.gauge(each.0, each.1, samples);
+    page.gauge(sum.0, sum.1, sums);
+}
+
+fn of_partition(topic: &str, partition: i32) -> Labels {
+    vec![
+        ("partition", partition.to_string()),
+        ("topic", topic.to_owned()),
+    ]
+}
