@@ -272,15 +272,38 @@ struct Reminder(Option<Instant>);
 
 impl Reminder {
     fn remind(&mut self, error: &CommandError, context: &Context) {
-        if self.0.is_none_or(|last| last.elapsed() >= REMINDER) {
+        if self.is_due(Instant::now()) {
             context.ui.warning(in_one_line(&*error.error));
-            self.0 = Some(Instant::now());
         }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self
+            .0
+            .is_none_or(|last| now.duration_since(last) >= REMINDER);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
     }
 
     fn is_over(&mut self, context: &Context) {
         if self.0.take().is_some() {
             context.ui.status("Going on.");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_once_a_minute() {
+        let start = Instant::now();
+        let mut reminder = Reminder::default();
+        let mut told = |seconds| reminder.is_due(start + Duration::from_secs(seconds));
+        let due = [0, 5, 59, 60, 61, 119, 120].map(&mut told);
+        assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 }
