@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    broker, config, generate, group, help, send, stats, subscription, tail, topic,
+    broker, config, expect, generate, group, help, ping, send, stats, subscription, tail, topic,
+    wait,
 };
 use crate::ui::Color;
 
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),
+    Expect(expect::Args),
+    Wait(wait::Args),
+    Ping(ping::Args),
     Broker(broker::Args),
     Group(group::Args),
     Stats(stats::Args),

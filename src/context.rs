@@ -162,6 +162,7 @@ impl Context {
             properties,
             token_source,
             stop: self.stop.clone(),
+            deadline: None,
         })
     }
 

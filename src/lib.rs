@@ -25,6 +25,7 @@ pub mod stop;
 mod suggest;
 pub mod time;
 pub mod ui;
+pub mod wait;
 
 use std::ffi::OsString;
 
@@ -97,6 +98,9 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Subscription(args) => commands::subscription::run(&args, context),
         Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
+        Command::Expect(args) => commands::expect::run(&args, context),
+        Command::Wait(args) => commands::wait::run(&args, context),
+        Command::Ping(args) => commands::ping::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Group(args) => commands::group::run(&args, context),
         Command::Stats(args) => commands::stats::run(&args, context),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::Time;
-use jiff::fmt::friendly::SpanParser;
+use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, SpanRelativeTo, Timestamp};
@@ -131,6 +131,12 @@ pub fn parse_rate(text: &str) -> Result<f64, RateError> {
 #[error("expected records a second, minute or hour, such as `100/s`")]
 pub struct RateError;
 
+/// Returns `duration` in a form that [`parse_duration`] takes: `1m30s`.
+pub fn in_words(duration: Duration) -> String {
+    let printer = SpanPrinter::new().spacing(Spacing::None);
+    printer.unsigned_duration_to_string(&duration)
+}
+
 fn parse_span(text: &str) -> Option<SignedDuration> {
     // jiff also reads "10:30:00" as ten and a half hours; here it looks like a time of day.
     if text.contains(':') {
@@ -250,6 +256,15 @@ mod tests {
             let error = parse_duration(text).expect_err(text);
             assert!(error.to_string().contains("1h30m"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_duration_in_words_is_read_back() {
+        for (text, seconds) in [("30s", 30), ("1m30s", 90), ("2h", 7200)] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), text);
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        assert_eq!(in_words(Duration::from_millis(250)), "250ms");
     }
 
     proptest! {

@@ -100,8 +100,12 @@ impl Pass<'_> {
         }
         // Somebody made them since we looked.
         let mut again = self.look()?;
-        again.retain(|topic| existed.contains(&topic.request.id));
-        self.settle(again)?;
+        again.retain(|topic| existed.iter().any(|one| one.id == topic.request.id));
+        for request in self.settle(again)? {
+            // It is there and hidden from us.
+            let error = kafka::Error::TopicExists(request.spec.name.clone());
+            self.fails(&request, &error)?;
+        }
         Ok(())
     }
 
@@ -123,9 +127,8 @@ impl Pass<'_> {
         Ok(topics)
     }
 
-    /// Does what each verdict says, and returns the ids of those that were to be created and
-    /// exist.
-    fn settle(&mut self, topics: Vec<Surveyed>) -> Result<Vec<String>, Error> {
+    /// Does what each verdict says, and returns those that were to be created and exist.
+    fn settle(&mut self, topics: Vec<Surveyed>) -> Result<Vec<Request>, Error> {
         let (mut new, mut changes) = (Vec::new(), Vec::new());
         for topic in topics {
             if self.stop.is_asked() {
@@ -168,7 +171,7 @@ impl Pass<'_> {
         Ok(existed)
     }
 
-    fn create(&mut self, requests: &[Request], existed: &mut Vec<String>) -> Result<(), Error> {
+    fn create(&mut self, requests: &[Request], existed: &mut Vec<Request>) -> Result<(), Error> {
         let topics: Vec<NewTopic> = requests
             .iter()
             .map(|Request { spec, .. }| NewTopic {
@@ -182,7 +185,7 @@ impl Pass<'_> {
         for (request, result) in requests.iter().zip(results) {
             match result {
                 Ok(()) => self.activate(request, Action::Created)?,
-                Err(kafka::Error::TopicExists(_)) => existed.push(request.id.clone()),
+                Err(kafka::Error::TopicExists(_)) => existed.push(request.clone()),
                 Err(error) => self.fails(request, &error)?,
             }
         }

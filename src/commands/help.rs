@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection`, `approval` or `exit-status`
+/// Print a page: `record-line`, `connection`, `approval`, `generate`, `ci` or `exit-status`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -20,6 +20,8 @@ enum Topic {
     Connection,
     Approval,
     ExitStatus,
+    Generate,
+    Ci,
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
@@ -28,6 +30,8 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandErr
         Some(Topic::Connection) => include_str!("../../docs/connection.md").to_owned(),
         Some(Topic::Approval) => include_str!("../../docs/approval.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
+        Some(Topic::Generate) => include_str!("../../docs/generate.md").to_owned(),
+        Some(Topic::Ci) => include_str!("../../docs/ci.md").to_owned(),
         None => crate::cli_help(),
     };
     let mut out = output::stdout().map_err(CommandError::failed)?;

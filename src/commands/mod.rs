@@ -2,12 +2,15 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod expect;
 pub(crate) mod generate;
 pub(crate) mod group;
 pub(crate) mod help;
+pub(crate) mod ping;
 pub(crate) mod registry;
 pub(crate) mod send;
 pub(crate) mod stats;
 pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod topic;
+pub(crate) mod wait;

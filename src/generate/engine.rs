@@ -58,8 +58,10 @@ impl<K: Kind> Engine<K> {
     /// When a saved entity is none of this kind.
     pub fn new(kind: K, plan: Plan) -> serde_json::Result<Self> {
         let interval_micros = u64::try_from(kind.interval().as_micros()).unwrap_or(u64::MAX);
-        let identities = plan.seed.part("identity", 0);
-        let lives = plan.seed.of_run(plan.start).part("life", 0);
+        // Or ids of one kind would be those of another at the same moment.
+        let seed = plan.seed.part(kind.name(), 0);
+        let identities = seed.part("identity", 0);
+        let lives = seed.of_run(plan.start).part("life", 0);
         let numbers = 0..plan.entities.unwrap_or_else(|| kind.entities()).max(1);
         let mut saved = plan.saved.into_iter().flat_map(|saved| saved.entities);
         let mut due = Vec::with_capacity(numbers.len());

@@ -58,6 +58,11 @@ impl State {
         }
     }
 
+    /// Returns where the last run ended.
+    pub fn end(&self) -> Moment {
+        Moment::from_micros(self.after.at_micros)
+    }
+
     /// Returns where a run begins: one of the window that begins at `window`, or just the next.
     pub fn resume(self, window: Option<Moment>) -> Resumed {
         match window.map(Moment::micros) {

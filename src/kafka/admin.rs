@@ -345,6 +345,9 @@ impl Admin {
             if let Some(error) = self.client.decided() {
                 return Err(error);
             }
+            if self.client.is_late() {
+                return Err(self.client.unreachable(start.elapsed()));
+            }
             if self.client.is_stopped() && start.elapsed() > CONNECT_TIMEOUT {
                 return Err(Error::Interrupted);
             }

@@ -23,6 +23,7 @@ impl Broker {
             properties: BTreeMap::new(),
             token_source: None,
             stop: Stop::default(),
+            deadline: None,
         };
         let client = Client::new(&nowhere, Role::Producer, &[], &[])?;
         let cluster = MockCluster::new(&client.native, nodes)

@@ -31,6 +31,8 @@ pub struct Cluster {
     pub token_source: Option<TokenSource>,
     /// Ends the wait for a first answer.
     pub stop: Stop,
+    /// No answer is waited for longer than this, nor longer than [`CONNECT_TIMEOUT`].
+    pub deadline: Option<Instant>,
 }
 
 impl Cluster {
@@ -79,6 +81,7 @@ pub(super) struct Client {
     main: Queue,
     brokers: String,
     stop: Stop,
+    deadline: Mutex<Option<Instant>>,
     /// `security.protocol`, in lower case.
     protocol: String,
     /// Something was answered, so credentials and certificates are right.
@@ -127,6 +130,7 @@ impl Client {
             native: ManuallyDrop::new(native),
             brokers: cluster.brokers().to_owned(),
             stop: cluster.stop.clone(),
+            deadline: Mutex::new(cluster.deadline),
             protocol: config
                 .get("security.protocol")
                 .unwrap_or("plaintext")
@@ -175,6 +179,7 @@ impl Client {
                             .map_err(String::as_str),
                     );
                 }
+                Some(Said::Statistics(json)) => self.native.context().keep_statistics(json),
                 None => {}
             }
         }
@@ -228,7 +233,8 @@ impl Client {
         self.native.context().forget();
     }
 
-    /// Asks until there is an answer, an error that decides, or [`CONNECT_TIMEOUT`] is over.
+    /// Asks until there is an answer, an error that decides, or time is up: [`CONNECT_TIMEOUT`],
+    /// or the cluster's deadline before it.
     ///
     /// Asks in slices, because librdkafka reports troubles only where they are served.
     pub(super) fn ask<T>(
@@ -237,9 +243,12 @@ impl Client {
         mut question: impl FnMut(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, Error> {
         let start = Instant::now();
+        let patience = self.deadline().map_or(CONNECT_TIMEOUT, |deadline| {
+            CONNECT_TIMEOUT.min(deadline.saturating_duration_since(start))
+        });
         let mut slice = Duration::from_millis(200);
         loop {
-            let left = CONNECT_TIMEOUT.saturating_sub(start.elapsed());
+            let left = patience.saturating_sub(start.elapsed());
             let answer = question(slice.min(left));
             self.serve_keeping(Duration::ZERO);
             let error = match answer {
@@ -272,7 +281,7 @@ impl Client {
                 return Err(Error::other(what, error));
             }
             if left <= slice {
-                return Err(self.unreachable(CONNECT_TIMEOUT));
+                return Err(self.unreachable(patience));
             }
             slice = (slice * 2).min(LONGEST_SLICE);
         }
@@ -282,6 +291,26 @@ impl Client {
     pub(super) fn unreachable(&self, within: Duration) -> Error {
         let trouble = self.native.context().trouble();
         Error::connection(&self.brokers, within, trouble.as_ref())
+    }
+
+    /// The addresses as the user gave them.
+    pub(super) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Whether the cluster's deadline has passed.
+    pub(super) fn is_late(&self) -> bool {
+        let now = Instant::now();
+        self.deadline().is_some_and(|deadline| now >= deadline)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the deadline anew.
+    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
     /// Whether the run is to end.

@@ -1,5 +1,6 @@
 //! What a client remembers of its own troubles, and whom it tells of rebalances.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -33,6 +34,10 @@ pub(super) struct Context {
     token_source: Option<TokenSource>,
     trouble: Mutex<Option<Trouble>>,
     all_down: AtomicBool,
+    /// What a probe was told of its connections, as JSON.
+    statistics: Mutex<Vec<String>>,
+    /// What went wrong last on each connection, by its name.
+    troubles: Mutex<BTreeMap<String, Trouble>>,
     rebalance: OnceLock<Box<dyn Rebalance>>,
 }
 
@@ -44,6 +49,8 @@ impl Context {
             token_source,
             trouble: Mutex::new(None),
             all_down: AtomicBool::new(false),
+            statistics: Mutex::default(),
+            troubles: Mutex::default(),
             rebalance: OnceLock::new(),
         }
     }
@@ -81,7 +88,10 @@ impl Context {
             self.all_down.store(true, Ordering::Relaxed);
             return;
         }
-        let mut last = self.lock();
+        if let Some((broker, _)) = trouble.text.split_once(": ") {
+            lock(&self.troubles).insert(broker.to_owned(), trouble.clone());
+        }
+        let mut last = lock(&self.trouble);
         let tells_less = |last: &Trouble| {
             last.fatal
                 || (Self::decides(last.code) && !Self::decides(trouble.code) && !trouble.fatal)
@@ -103,7 +113,7 @@ impl Context {
     }
 
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        self.lock().clone()
+        lock(&self.trouble).clone()
     }
 
     pub(super) fn all_down(&self) -> bool {
@@ -112,10 +122,25 @@ impl Context {
 
     pub(super) fn forget(&self) {
         self.all_down.store(false, Ordering::Relaxed);
-        *self.lock() = None;
+        *lock(&self.trouble) = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps what the client library tells of its connections.
+    pub(super) fn keep_statistics(&self, json: String) {
+        lock(&self.statistics).push(json);
     }
+
+    /// The statistics that came since last asked.
+    pub(super) fn take_statistics(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.statistics))
+    }
+
+    /// What went wrong last on the connection of this name.
+    pub(super) fn trouble_of(&self, connection: &str) -> Option<Trouble> {
+        lock(&self.troubles).get(connection).cloned()
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,10 +14,24 @@ use crate::exit::Status;
 #[derive(Clone, Debug, Error)]
 pub enum Error {
     /// No broker answered in time.
-    #[error("cannot reach Kafka at {brokers} within {} s", within.as_secs())]
+    #[error("cannot reach Kafka at {brokers} within {} s", tenths(*within))]
     Unreachable {
         brokers: String,
         within: Duration,
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// A broker answered and named others, or itself, by addresses of no use here.
+    #[error("connected to {brokers}, but broker {id} advertises {address}, which does not {}",
+        if cause.as_ref().is_some_and(|cause| cause.code == Code::Resolve) {
+            "resolve here"
+        } else {
+            "answer"
+        })]
+    Advertised {
+        brokers: String,
+        id: i32,
+        address: String,
         #[source]
         cause: Option<Cause>,
     },
@@ -150,6 +164,11 @@ impl From<KafkaError> for Cause {
     }
 }
 
+/// Seconds, for reading.
+fn tenths(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
 /// Takes librdkafka's address prefix and timing suffix off, which say nothing to the user.
 fn plain(text: &str) -> String {
     let text = text.split(" (after ").next().unwrap_or(text);
@@ -210,7 +229,7 @@ impl Error {
     /// The status that a run which ends with this error leaves with.
     pub fn status(&self) -> Status {
         match self {
-            Self::Unreachable { .. } => Status::Unavailable,
+            Self::Unreachable { .. } | Self::Advertised { .. } => Status::Unavailable,
             Self::Authentication { .. } | Self::Authorization { .. } => Status::Refused,
             Self::Encryption { .. }
             | Self::Configuration { .. }
@@ -242,12 +261,26 @@ impl Error {
         }
     }
 
+    /// Whether it may come right by itself, as it does while a broker starts.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            // A guess from how a connection was closed; a port forwarder closes it just so
+            // while nobody listens behind it.
+            Self::Encryption { cause, .. } => cause.text.ends_with('?'),
+            error => error.status() == Status::Unavailable,
+        }
+    }
+
     /// What to type next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unreachable { cause: Some(cause), .. } if cause.code == Code::Resolve => {
                 "check the name of the host; `kpipe config show` says where it comes from".into()
             }
+            Self::Advertised { address, .. } => format!(
+                "is that broker down? If not, set its `advertised.listeners` to an address that \
+                 is reached from here, or make {address} one"
+            ),
             Self::Unreachable { .. } => {
                 "pass --brokers, set KPIPE_BROKERS, or choose a profile with `--profile`; \
                  `kpipe config show` says where the address comes from"

@@ -12,12 +12,14 @@ mod error;
 mod ffi;
 mod group_target;
 mod groups;
+mod held;
 mod member;
 pub mod offset_spec;
 mod peek;
 mod plan;
 mod producer;
 mod progress;
+mod reach;
 mod reader;
 
 use std::fmt;
@@ -35,13 +37,15 @@ pub use group_target::{Bounds as OffsetBounds, Target, TargetError};
 pub use groups::{
     Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
 };
-pub use member::{Commits, Member, Membership, Subscriber};
+pub use held::Commits;
+pub use member::{Member, Membership, Subscriber};
 pub use peek::Peek;
 pub use plan::Topics;
 pub use producer::{
     Acknowledged, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer, Refusal, Report,
     Settings,
 };
+pub use reach::{Probe, Reached};
 pub use reader::{Reader, Selection};
 
 /// Whether Kafka takes `name` for a topic: 1 to 249 letters, digits, `.`, `_`, `-`, and

@@ -98,6 +98,11 @@ impl Refusal {
         ffi::name(self.code)
     }
 
+    /// Why sending to `topic` failed, for a command that sends nothing else.
+    pub fn error(self, topic: &str) -> Error {
+        Error::other(format!("send to topic `{topic}`"), self.code)
+    }
+
     /// librdkafka's words for it.
     pub fn text(self) -> String {
         Cause::from(self.code).to_string()

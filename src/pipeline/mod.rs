@@ -5,3 +5,4 @@ pub mod filter;
 pub mod last;
 pub mod ledger;
 pub mod pump;
+pub mod tally;

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::name;
 use super::policy::Violation;
-use super::request::State;
+use super::state::State;
 use crate::error::CommandError;
 use crate::exit::Status;
 
@@ -32,31 +33,19 @@ pub enum Error {
     },
     /// Parts of the file are not as `SQLite` left them.
     #[error("{} is damaged", path.display())]
-    Damaged {
-        path: PathBuf,
-        source: rusqlite::Error,
-    },
+    Damaged { path: PathBuf, source: Cause },
     /// Another process has been writing all the time.
     #[error("{} is locked by another process", path.display())]
     Locked { path: PathBuf },
     /// The disk is full.
     #[error("no space left for {}", path.display())]
-    Full {
-        path: PathBuf,
-        source: rusqlite::Error,
-    },
+    Full { path: PathBuf, source: Cause },
     /// The file, its folder or the whole disk cannot be written, or not so much of it.
     #[error("cannot write {}", path.display())]
-    ReadOnly {
-        path: PathBuf,
-        source: rusqlite::Error,
-    },
+    ReadOnly { path: PathBuf, source: Cause },
     /// Anything else that `SQLite` says.
     #[error("cannot use {}", path.display())]
-    Sqlite {
-        path: PathBuf,
-        source: rusqlite::Error,
-    },
+    Sqlite { path: PathBuf, source: Cause },
     /// A backup does not overwrite.
     #[error("{} is there already", path.display())]
     BackupExists { path: PathBuf },
@@ -124,6 +113,11 @@ pub enum Error {
     NotActive { topic: String, state: State },
 }
 
+/// `SQLite`'s words; its own cause would say them again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(rusqlite::Error);
+
 /// One thing that was asked differently before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -170,7 +164,9 @@ impl fmt::Display for OneOf<'_> {
 impl Error {
     /// Says which of the troubles with a file `source` is.
     pub(super) fn of_file(path: PathBuf, source: rusqlite::Error) -> Self {
-        match source.sqlite_error_code() {
+        let code = source.sqlite_error_code();
+        let source = Cause(source);
+        match code {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
             Some(ErrorCode::DiskFull) => Self::Full { path, source },
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
@@ -250,6 +246,8 @@ impl Error {
                 "nothing was changed in it; put the last `kpipe topic backup` in its place".to_owned()
             }
             Self::BackupExists { .. } => "choose a name that is not taken".to_owned(),
+            // Only a name that a topic can have is safe to paste into a shell.
+            Self::Unknown { name } if !name::check(name).is_empty() => return None,
             Self::Unknown { name } => format!("kpipe topic request {name}"),
             Self::InState { name, .. } => format!("`kpipe topic history {name}` says who moved it"),
             Self::FourEyes { .. } => {

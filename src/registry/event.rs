@@ -5,7 +5,8 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::request::{self, ReasonCode, Request, State};
+use super::request::{self, Request};
+use super::state::{ReasonCode, State};
 use super::{Error, Registry};
 
 /// Who does something.

@@ -195,3 +195,64 @@ pub(super) fn backup(from: &Connection, from_path: &Path, to: &Path) -> Result<(
     let _ = std::fs::remove_file(to);
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_follow_each_other_from_the_first() {
+        let numbers = MIGRATIONS.map(|(number, _)| number);
+        assert!(numbers.into_iter().eq((1..).take(MIGRATIONS.len())));
+    }
+
+    #[test]
+    fn whatever_version_a_file_has_it_is_brought_to_the_last_and_keeps_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        for (seen, _) in [(0, "")].into_iter().chain(MIGRATIONS) {
+            let path = folder.path().join(seen.to_string());
+            create(&path).unwrap();
+            let older = Connection::open(&path).unwrap();
+            for (number, migration) in MIGRATIONS.iter().filter(|(number, _)| *number <= seen) {
+                older.execute_batch(migration).unwrap();
+                older.pragma_update(None, "user_version", number).unwrap();
+                older
+                    .pragma_update(None, "application_id", APPLICATION_ID)
+                    .unwrap();
+            }
+            if seen > 0 {
+                older
+                    .execute("INSERT INTO meta VALUES ('kept', 'yes')", [])
+                    .unwrap();
+            }
+            drop(older);
+            let connection = open(&path).unwrap();
+            let id: i32 = connection
+                .pragma_query_value(None, "application_id", |row| row.get(0))
+                .unwrap();
+            assert_eq!(
+                (version(&connection).unwrap(), id),
+                (MIGRATIONS[MIGRATIONS.len() - 1].0, APPLICATION_ID)
+            );
+            let kept: u16 = connection
+                .query_row("SELECT count(*) FROM meta", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(kept, u16::from(seen > 0));
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.db");
+        create(&path).unwrap();
+        let mut connection = Connection::open(&path).unwrap();
+        // What the migration makes last is there already.
+        connection.execute_batch("CREATE TABLE meta (x)").unwrap();
+        assert!(migrate(&mut connection).is_err());
+        let tables: u16 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!((version(&connection).unwrap(), tables), (0, 1));
+    }
+}

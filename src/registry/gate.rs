@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::request::{ReasonCode, Request, State};
+use super::request::Request;
+use super::state::{ReasonCode, State};
 use super::{Error, Registry};
 use crate::error::CommandError;
 use crate::exit::Status;

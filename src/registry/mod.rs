@@ -5,6 +5,7 @@
 //! never be broken (one open request and one ACTIVE topic a name, four eyes, an append-only history)
 //! are constraints and triggers of the file itself. Time, identity and randomness are passed in.
 
+mod ask;
 mod error;
 mod event;
 mod file;
@@ -15,6 +16,7 @@ mod meta;
 pub mod name;
 mod policy;
 mod request;
+mod state;
 mod subscription;
 
 use std::path::{Path, PathBuf};
@@ -22,14 +24,16 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use ask::{Asked, Import, Imported, Requested};
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp};
 pub use gate::{Gate, NotApproved};
-pub use life::{Asked, Import, Imported, Meant, Requested};
+pub use life::Meant;
 pub use line::{LineError, NamedLine};
 pub use meta::Statistics;
 pub use policy::{FourEyes, Policy, Range, Rules, Violation};
-pub use request::{Observation, Reason, ReasonCode, Request, Spec, State, Wish};
+pub use request::{Observation, Request, Spec, Wish};
+pub use state::{Reason, ReasonCode, State};
 pub use subscription::Subscription;
 
 /// An open registry.

@@ -5,7 +5,8 @@ use rusqlite::{Row, params};
 use serde::Serialize;
 
 use super::event::{Entry, Stamp};
-use super::request::{self, State};
+use super::request;
+use super::state::State;
 use super::{Error, Fault, Registry};
 
 /// A user's wish for the records of a topic.

@@ -362,6 +362,24 @@ fn a_request_that_took_the_place_of_the_one_seen_is_not_decided() {
 }
 
 #[test]
+fn what_came_to_its_end_may_be_asked_for_again() {
+    let mut place = Place::new();
+    for state in [State::Rejected, State::Inactive] {
+        let ended = place.in_state(state.name(), state);
+        let other = Spec {
+            partitions: 1,
+            replication: 2,
+            ..spec(state.name())
+        };
+        let Requested::New(request) = place.ask(&other).unwrap() else {
+            panic!("it is new");
+        };
+        assert_ne!(request.id, ended.id);
+        assert_eq!(request.spec, other);
+    }
+}
+
+#[test]
 fn a_change_that_kafka_cannot_make_is_refused_when_asked() {
     let mut place = Place::new();
     place.in_state("orders", State::Active);

@@ -76,6 +76,11 @@ impl Ui {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Whether nothing but errors is to be said.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Says what was done.
     pub fn status(&self, text: impl Display) {
         if !self.quiet {

@@ -43,7 +43,7 @@ pub fn write_columns(
     is_terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    // A row is written in many small pieces.
+    // JSON is written token by token.
     let mut out = BufWriter::new(out);
     if !output.is_table(is_terminal) {
         for row in rows {
@@ -81,4 +81,34 @@ pub fn write_columns(
         writeln!(out, "{}", line.trim())?;
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts how often it is written to.
+    #[derive(Default)]
+    struct Calls(usize);
+
+    impl Write for Calls {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rows_are_written_many_at_a_time() {
+        let rows = vec![serde_json::json!({"name": "orders", "state": "ACTIVE"}); 100];
+        for output in [Output::Json, Output::Table] {
+            let mut calls = Calls::default();
+            write(&rows, output, false, &mut calls).unwrap();
+            assert_eq!(calls.0, 1);
+        }
+    }
 }

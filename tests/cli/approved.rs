@@ -188,7 +188,12 @@ fn without_a_sound_registry_nothing_is_sent() {
                 "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1;",
             )
             .unwrap();
-        send(3, "is locked by another process");
+        place
+            .kpipe(&["send", "orders", "v", "--approved-only"])
+            .run()
+            .ends(3)
+            .says(&["is locked by another process"])
+            .says_one_block();
     }
     let mut bytes = place.read(REGISTRY);
     bytes[4096..].fill(0xff);

@@ -47,6 +47,11 @@ fn records_are_copied_between_clusters() {
 }
 
 #[test]
+fn what_was_generated_arrives() {
+    passes(example("generate.sh"));
+}
+
+#[test]
 fn failed_lines_are_recovered() {
     passes(example("recover-failed.sh"));
 }
@@ -54,6 +59,11 @@ fn failed_lines_are_recovered() {
 #[test]
 fn a_script_is_smoke_tested() {
     passes(example("smoke-test.sh"));
+}
+
+#[test]
+fn a_program_is_tested_with_the_verbs_for_ci() {
+    passes(example("ci-smoke.sh"));
 }
 
 #[test]
@@ -69,7 +79,9 @@ fn every_example_is_run_here() {
         scripts,
         [
             "approval.sh",
+            "ci-smoke.sh",
             "copy-between-clusters.sh",
+            "generate.sh",
             "recover-failed.sh",
             "smoke-test.sh",
             "tour.sh"

@@ -145,6 +145,23 @@ fn bounds_are_counts_spans_and_times() {
 }
 
 #[test]
+fn what_nobody_waits_for_has_happened_by_now() {
+    let place = nowhere();
+    for arguments in [&["payment", "-n", "3000"][..], &["sensor", "--for", "1m"]] {
+        let records = json(&generated(&place, arguments));
+        let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+        let (first, last) = (
+            &records[0]["timestamp"],
+            &records[records.len() - 1]["timestamp"],
+        );
+        let (first, last) = (first.as_i64().unwrap(), last.as_i64().unwrap());
+        assert!(first < now - 50_000);
+        // The number of events in a time is not exact.
+        assert!(last < now + (now - first) / 5, "{first} {last} {now}");
+    }
+}
+
+#[test]
 fn a_rate_is_kept_in_event_time_and_not_exceeded_in_real_time() {
     let place = nowhere();
     let begin = Instant::now();
@@ -298,6 +315,29 @@ fn state_carries_walks_over_and_repeats_the_last_window() {
     let (later, _, said) = window("12:00:00");
     assert!(later.values().all(|sequences| sequences[0] == 0));
     assert!(said.contains("entities begin anew"), "{said}");
+}
+
+#[test]
+fn without_a_window_a_run_goes_on_where_the_last_one_ended() {
+    let place = nowhere();
+    let run = || {
+        let arguments = ["sensor", "--entities", "4", "-n", "40", "--state", "s.json"];
+        json(&generated(&place, &arguments))
+    };
+    let (first, second) = (run(), run());
+    let sequence = |record: &Value| record["value"]["payload"]["sequence"].as_u64().unwrap();
+    let time = |record: &Value| record["timestamp"].as_i64().unwrap();
+    let (last, next) = (&first[39], &second[0]);
+    assert!(
+        (0..2_000).contains(&(time(next) - time(last))),
+        "{last} {next}"
+    );
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for record in first.iter().chain(&second) {
+        let count = expected.entry(record["key"].to_string()).or_default();
+        assert_eq!(sequence(record), *count);
+        *count += 1;
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whether what arrived is what was made.
 
 use serde_json::{Value, json};
+use sha2::Digest;
 
 use crate::support::Place;
 
@@ -39,8 +40,6 @@ fn all_that_arrives_as_it_was_made_is_fine() {
     let hash = sha2::Sha256::digest(lines.concat());
     assert_eq!(manifest["sha256"], hex(&hash));
 }
-
-use sha2::Digest;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -126,6 +125,16 @@ fn what_is_no_manifest_or_no_record_is_refused() {
         .kpipe(&["generate", "verify", "made.json"])
         .input(input);
     verify.run().ends(2).says(&["stdin:4:1: not a record line"]);
+}
+
+#[test]
+fn what_could_not_be_written_is_in_the_manifest_too() {
+    let place = Place::at("127.0.0.1:1");
+    let script = "kpipe generate sensor -n 5000 --manifest made.json > /dev/full";
+    place.bash(script).run().ends(1);
+    let (report, _) = verified(&place, &[], 1);
+    assert_eq!(report["lost"], report["expected"]);
+    assert!(report["lost"].as_u64().unwrap() > 0);
 }
 
 #[test]

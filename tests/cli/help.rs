@@ -9,6 +9,8 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("record-line", include_str!("../../docs/record-line.md")),
         ("approval", include_str!("../../docs/approval.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
+        ("generate", include_str!("../../docs/generate.md")),
+        ("ci", include_str!("../../docs/ci.md")),
     ] {
         place
             .kpipe(&["help", topic])
@@ -44,7 +46,13 @@ fn the_overview_names_every_command() {
 #[test]
 fn every_command_has_help_with_examples_that_begin_with_its_name() {
     let place = Place::at("127.0.0.1:1");
-    for command in ["send", "tail"] {
+    for (command, argument) in [
+        ("send", "orders"),
+        ("tail", "orders"),
+        ("expect", "orders"),
+        ("wait", "broker"),
+        ("ping", "-q"),
+    ] {
         let help = place
             .kpipe(&[command, "--help"])
             .run()
@@ -53,7 +61,7 @@ fn every_command_has_help_with_examples_that_begin_with_its_name() {
             .out();
         assert!(help.contains("Examples:"), "{help}");
         assert!(
-            help.contains(&format!("\n  kpipe {command} orders")),
+            help.contains(&format!("\n  kpipe {command} {argument}")),
             "{help}"
         );
         assert!(

@@ -134,7 +134,7 @@ fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
             .prints("")
             .says(&[
                 "error: topic `nonesuch` does not exist",
-                "--create --topic nonesuch",
+                "`kpipe topic create nonesuch`",
             ])
             .says_one_block();
     }

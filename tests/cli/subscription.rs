@@ -267,3 +267,15 @@ fn a_topic_out_of_use_is_no_longer_read() {
     let rows = place.kpipe(&["subscription", "list"]).run().ends(0).json();
     assert_eq!(each(&rows, "state"), [&json!("INACTIVE")]);
 }
+
+#[test]
+fn an_offset_holds_for_what_is_subscribed_to_later_too() {
+    let place = two_active();
+    place.send("orders", &["old"]);
+    let mut tail = place
+        .kpipe(&["tail", "--user", "user_1", "--values", "-o", "end"])
+        .start();
+    tail.until_it_says("user_1 subscribes to nothing");
+    subscribe(&place, "add", "user_1", "orders");
+    assert_eq!(send_until_read(&place, "orders", &mut tail), "orders\n");
+}

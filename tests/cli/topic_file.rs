@@ -69,7 +69,7 @@ fn the_file_is_where_it_was_said_to_be_and_its_owners_alone() {
         ("a%20b?c#d.db", vec!["e"]),
     ] {
         let listed = place
-            .kpipe(&["topic", "list", "--registry", file])
+            .kpipe(&["topic", "list", "--state", "PENDING", "--registry", file])
             .run()
             .ends(0)
             .json();
@@ -86,7 +86,7 @@ fn the_file_is_where_it_was_said_to_be_and_its_owners_alone() {
 #[test]
 fn without_a_home_the_error_says_which_variables_would_do() {
     offline()
-        .kpipe(&["topic", "list"])
+        .kpipe(&["topic", "stats"])
         .without_env("HOME")
         .run()
         .ends(2)
@@ -111,7 +111,14 @@ fn an_empty_file_becomes_a_registry_and_its_mode_stays() {
         .run()
         .ends(0);
     let listed = place
-        .kpipe(&["topic", "list", "--registry", "empty.db"])
+        .kpipe(&[
+            "topic",
+            "list",
+            "--state",
+            "PENDING",
+            "--registry",
+            "empty.db",
+        ])
         .run()
         .ends(0);
     assert_eq!(listed.json().len(), 1);
@@ -156,7 +163,7 @@ fn what_is_no_registry_of_ours_is_refused_and_not_touched() {
     ] {
         let file = format!("strange/{file}");
         for words in [
-            "list",
+            "list --state PENDING",
             "request x --by a",
             "approve orders --by bob",
             "key new",
@@ -195,7 +202,7 @@ fn a_damaged_file_is_said_to_be_and_not_touched() {
         let file = path.to_str().unwrap();
         let mut said = 0;
         for words in [
-            "list",
+            "list --state PENDING",
             "approve a --by bob",
             "request d --by alice",
             "history",
@@ -234,7 +241,9 @@ fn whoever_waits_too_long_for_another_may_try_again_and_readers_do_not_wait() {
     request(&place, "orders").ends(0);
     let other = Connection::open(place.path(REGISTRY)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    kpipe(&place, "topic list").ends(0).errors("");
+    kpipe(&place, "topic list --state PENDING")
+        .ends(0)
+        .errors("");
     kpipe(&place, "topic approve orders --by bob")
         .ends(3)
         .prints("")
@@ -263,7 +272,11 @@ fn a_backup_is_a_registry_and_overwrites_nothing() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let list = |flags: &str| kpipe(&place, &format!("topic list{flags}")).ends(0).json();
+    let list = |flags: &str| {
+        kpipe(&place, &format!("topic list --state PENDING{flags}"))
+            .ends(0)
+            .json()
+    };
     assert_eq!(list(" --registry copy.db"), list(""));
     let before = place.read("copy.db");
     kpipe(&place, "topic backup copy.db")
@@ -293,7 +306,13 @@ fn what_does_not_fit_fails_and_what_was_said_to_be_done_is_done() {
     let done = ended.json().len();
     assert!((1..300).contains(&done), "the fault came between: {done}");
     is_intact(&place);
-    assert_eq!(kpipe(&place, "topic list").ends(0).json().len(), done + 1);
+    assert_eq!(
+        kpipe(&place, "topic list --state PENDING")
+            .ends(0)
+            .json()
+            .len(),
+        done + 1
+    );
     assert_eq!(
         kpipe(&place, "topic history").ends(0).json().len(),
         done + 1
@@ -302,7 +321,13 @@ fn what_does_not_fit_fails_and_what_was_said_to_be_done_is_done() {
         .bash("kpipe topic request - --by alice -q < lines")
         .run()
         .ends(0);
-    assert_eq!(kpipe(&place, "topic list").ends(0).json().len(), 301);
+    assert_eq!(
+        kpipe(&place, "topic list --state PENDING")
+            .ends(0)
+            .json()
+            .len(),
+        301
+    );
 }
 
 #[test]

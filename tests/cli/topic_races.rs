@@ -105,7 +105,7 @@ fn of_eight_that_find_no_registry_all_use_the_one_that_is_made() {
         for process in processes {
             process.join().unwrap().ends(0).errors("");
         }
-        let made = kpipe(&place, "topic list").ends(0).json();
+        let made = kpipe(&place, "topic list --state PENDING").ends(0).json();
         let names: Vec<_> = (0..PROCESSES)
             .map(|process| json!(format!("t{process}")))
             .collect();

@@ -222,6 +222,20 @@ fn a_list_has_kafkas_topics_and_then_the_requests_without_one() {
 }
 
 #[test]
+fn kafkas_own_topics_are_listed_when_asked_for() {
+    let place = Place::with(&["a:1", "__own:1"]);
+    let listed = |arguments: &[&str]| {
+        let rows = place.kpipe(arguments).run().ends(0).json();
+        each(&rows, "name")
+            .into_iter()
+            .cloned()
+            .collect::<Vec<Value>>()
+    };
+    assert_eq!(listed(&["topic", "list"]), ["a"]);
+    assert_eq!(listed(&["topic", "list", "--internal"]), ["__own", "a"]);
+}
+
+#[test]
 fn a_watching_reconciler_sees_what_is_approved_meanwhile_and_ends_when_asked() {
     let place = Place::with(&["one:1", "two:1"]);
     let mut watch = place.kpipe(&["topic", "reconcile", "--watch=50ms"]).start();
@@ -324,7 +338,8 @@ fn topics_are_taken_in_from_the_built_in_broker() {
         .says_one_block();
     let line = place.kpipe(&["topic", "import", "-", "--by", "alice"]);
     let line = line.input("{\"name\":\"a\"}\n{\"nam\":1}\n").run().ends(2);
-    line.says(&["stdin:2"]).says_one_block();
+    line.says(&["stdin:2: unknown field `nam`, did you mean `name`?"])
+        .says_one_block();
 }
 
 #[test]
@@ -388,6 +403,16 @@ fn wrong_usage_is_said_before_a_broker_is_asked() {
         .kpipe(&["topic", "create", "__x"])
         .run()
         .ends(4)
+        .says_one_block();
+}
+
+#[test]
+fn a_plan_without_a_registry_is_an_error_and_not_nothing_to_do() {
+    let place = Place::at("127.0.0.1:1");
+    let plan = place.kpipe(&["topic", "plan", "--registry", "mistyped.db"]);
+    plan.run()
+        .ends(2)
+        .says(&["there is no registry at mistyped.db"])
         .says_one_block();
 }
 

@@ -17,7 +17,7 @@ const COMMANDS: [&[&str]; 5] = [
 ];
 
 /// A port on which nobody listens any more.
-fn closed_port() -> String {
+pub(crate) fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

@@ -5,21 +5,25 @@ use std::time::Duration;
 use crate::support::executable::bash;
 use crate::support::kafka::{node, topic};
 
-/// A million; so many are generated and sent in a minute or two without optimisation too.
-const PAYMENTS: usize = 1_000_000;
+/// A million, or without optimisation, which makes it five times slower, a fifth of them.
+const PAYMENTS: usize = if cfg!(debug_assertions) {
+    200_000
+} else {
+    1_000_000
+};
 
 /// What the client library says of a broker that is gone.
 const GONE: &str = "Connection refused";
 
 #[test]
-fn a_million_payments_all_arrive_though_the_broker_restarts() {
+fn every_payment_arrives_though_the_broker_restarts() {
     let topic = topic("payments").partitions(3).create();
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("made.json");
     let long = Duration::from_mins(15);
-    // One after the other at most at this pace, so that the broker dies in the middle.
+    // At most at this pace, so that the broker dies in the middle.
     let script = format!(
-        "kpipe generate payment -n {PAYMENTS} --manifest {manifest:?} --start 1h --rate 100000/s | \
+        "kpipe generate payment -n {PAYMENTS} --manifest {manifest:?} --start 1h --rate 20000/s | \
          kpipe -v send {:?}",
         &*topic
     );

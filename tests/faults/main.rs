@@ -14,6 +14,7 @@
 mod cluster;
 mod generate;
 mod killed_send;
+mod late_broker;
 mod lost_broker;
 mod numbered;
 mod process_1;

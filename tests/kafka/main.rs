@@ -24,3 +24,4 @@ mod topics;
 mod topics_drift;
 mod traces;
 mod transactions;
+mod verbs;

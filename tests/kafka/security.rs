@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::support::executable::{Finished, Kpipe, kpipe};
-use crate::support::kafka::{Topic, topic};
+use crate::support::java::java;
+use crate::support::kafka::{Topic, topic, unique};
+use crate::support::registry::Registry;
 use crate::support::told;
 
 /// Well below the client library's own patience, which is a minute.
@@ -216,4 +220,52 @@ fn credentials_work_from_a_java_file_too() {
         .run()
         .ok();
     assert_eq!(topic.records()[0].text(), "value");
+}
+
+/// Lets bob create topics of this name, which does not let him see them.
+fn let_bob_create(topic: &str) {
+    let bob = format!("User:{}", bob().user);
+    let arguments = [
+        "--add",
+        "--allow-principal",
+        &bob,
+        "--operation",
+        "Create",
+        "--topic",
+        topic,
+    ];
+    java("org.apache.kafka.tools.AclCommand", &arguments, "");
+}
+
+#[test]
+fn an_approved_topic_that_exists_and_is_hidden_from_us_is_told_and_tried_again_later() {
+    let registry = Registry::new();
+    let hidden = topic("hidden").create();
+    let_bob_create(&hidden);
+    let denied = unique("denied");
+    registry.approve(&[json!({"name": &*hidden}), json!({"name": denied})]);
+    let reconcile = registry.own(to(Sasl, &bob(), "", &["topic", "reconcile"]));
+    let told = reconcile.run().exits(1).lines();
+    let of = |name: &str| told.iter().find(|row| row["name"] == name).unwrap();
+    let message = format!("topic `{}` exists already", &*hidden);
+    assert_eq!(of(&hidden)["message"], message);
+    let message = of(&denied)["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("not authorised to create topic"),
+        "{message}"
+    );
+    assert!(
+        told.iter().all(|row| row["next_attempt_at"].is_string()),
+        "{told:?}"
+    );
+
+    // Whoever may see it learns what it is.
+    let described = registry.plan(1);
+    let conflict = described.iter().find(|row| row["name"] == *hidden).unwrap();
+    assert_eq!(conflict["action"], "conflict");
+    let create = to(Sasl, &bob(), "", &["topic", "create", &denied]).run();
+    create
+        .exits(4)
+        .says("not authorised to create topic")
+        .says_one_error();
 }

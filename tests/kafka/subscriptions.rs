@@ -173,3 +173,48 @@ fn a_topic_deleted_behind_its_back_is_told_and_the_rest_is_read_on() {
     let again = approved.kpipe(&["tail", "--user", &user, "-e"]).run().ok();
     assert_eq!(again.lines().len(), 0);
 }
+
+#[test]
+fn a_subscription_that_comes_and_goes_while_records_flow_shows_each_once_in_order() {
+    const RECORDS: i64 = 3000;
+    let (orders, flowing) = (topic("s-calm").create(), topic("s-flows").create());
+    let approved = Approved::new(&[&orders, &flowing]);
+    let user = group();
+    approved.subscription("add", &user, &orders);
+    approved.subscription("add", &user, &flowing);
+    let tail = approved.tail(&user);
+    let lines: String = (0..RECORDS).map(|n| format!("{n}\n")).collect();
+    let send = kpipe(["send", &flowing, "--lines", "--rate", "300/s"])
+        .input(lines)
+        .start();
+    for round in 1..=3 {
+        // It is given up between two commits, with output that is not committed.
+        let seen = numbers(&tail, &flowing).len();
+        eventually("more is read", || {
+            (numbers(&tail, &flowing).len() > seen + 50).then_some(())
+        });
+        let said = |what: &str| {
+            let line = format!("{user} {what} {flowing}\n");
+            eventually("the change is followed", || {
+                (tail.said().matches(&line).count() == round).then_some(())
+            });
+        };
+        approved.subscription("remove", &user, &flowing);
+        said("no longer subscribes to");
+        approved.subscription("add", &user, &flowing);
+        said("now subscribes to");
+    }
+    send.wait().ok();
+    let last = (RECORDS - 1).to_string();
+    eventually("all is read", || {
+        let lines = tail.lines_so_far();
+        let is_read = lines.iter().any(|line| line["value"] == last.as_str());
+        is_read.then_some(())
+    });
+    let found: Vec<i64> = tail
+        .lines_so_far()
+        .iter()
+        .map(|line| line["value"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(found, (0..RECORDS).collect::<Vec<_>>());
+}

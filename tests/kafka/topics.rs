@@ -219,7 +219,10 @@ fn topics_that_somebody_else_makes_at_the_same_time_are_adopted() {
 fn what_kafka_refuses_is_kept_with_its_words_and_tried_again_when_its_time_has_come() {
     let registry = Registry::new();
     let (bad, good) = (unique("bad"), unique("good"));
+    // Kafka's limit for one request is a policy to it.
+    let large = unique("large");
     registry.approve(&[
+        json!({"name": large, "partitions": 10_001}),
         json!({"name": bad, "config": {"no.such.setting": "1"}}),
         json!({"name": good}),
     ]);
@@ -230,6 +233,7 @@ fn what_kafka_refuses_is_kept_with_its_words_and_tried_again_when_its_time_has_c
         "created",
         "one does not hold up the other"
     );
+    assert_eq!(of(&large)["reason"], "PolicyViolation");
     assert_eq!(of(&bad)["reason"], "KafkaError");
     let message = of(&bad)["message"].as_str().unwrap();
     assert!(
@@ -239,12 +243,16 @@ fn what_kafka_refuses_is_kept_with_its_words_and_tried_again_when_its_time_has_c
     let request = |field: &str| registry.describe(&bad)["request"][field].clone();
     assert_eq!(request("attempts"), 1);
     assert!(request("next_attempt_at").is_string());
+    let cancel = |name: &str| {
+        let cancel = ["topic", "cancel", name, "--by", "alice"];
+        registry.kpipe(&cancel).run().ok();
+    };
+    cancel(&large);
     let watch = registry.watch();
     // The first two seconds are half a second to two.
     watch.lines(2);
     assert!(request("attempts").as_u64().unwrap() >= 3);
-    let cancel = ["topic", "cancel", &bad, "--by", "alice"];
-    registry.kpipe(&cancel).run().ok();
+    cancel(&bad);
     watch.signal(Signal::INT);
     watch.wait().dies_of(Signal::INT);
     assert!(

@@ -68,9 +68,9 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
         of_run,
         context,
     };
-    let written = active.write();
+    let ended = active.write();
     let pen = &mut active.pen;
-    let is_written = match written {
+    let written = match ended {
         Ok(()) => pen.finish(),
         Err(Trouble::Output(error)) => Err(error),
         Err(Trouble::Command(error)) => {
@@ -78,8 +78,6 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
             return Err(error);
         }
     };
-    let is_open = is_written.is_ok();
-    tolerate_closed(is_written)?;
     let tally = pen.recorder.tally();
     if let Some(path) = &args.manifest {
         let manifest = Manifest::new(
@@ -93,7 +91,9 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
         );
         files::write(path, &manifest)?;
     }
-    if is_open {
+    let is_written = written.is_ok();
+    tolerate_closed(written)?;
+    if is_written {
         context.ui.status(format_args!(
             "Generated {} lines (seed {number}, run {}).",
             tally.lines,

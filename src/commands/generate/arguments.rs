@@ -14,6 +14,15 @@ pub(super) struct RunArgs {
     /// What to generate: a name of `kpipe generate list`
     pub(super) kind: Option<String>,
 
+    /// Generate a kind of your own, described in TOML (see `kpipe help generate`)
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["kind", "active"],
+        help_heading = "What"
+    )]
+    pub(super) spec: Option<PathBuf>,
+
     /// Generate for every ACTIVE topic of the registry, followed as they come and go
     ///
     /// The kind is that of the request's `--type`, else of a word in the topic's name, else
@@ -104,7 +113,7 @@ pub(super) struct RunArgs {
     )]
     pub(super) shape: Shape,
 
-    /// Where event time begins [default: now]
+    /// Where event time begins [default: now with a rate, else so that all has happened by now]
     #[arg(
         long,
         value_name = "TIME",
@@ -117,7 +126,7 @@ pub(super) struct RunArgs {
     #[arg(
         long,
         value_name = "COUNT",
-        value_parser = clap::value_parser!(u32).range(1..=10_000_000),
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000),
         help_heading = "What"
     )]
     pub(super) entities: Option<u32>,

@@ -6,6 +6,8 @@ mod files;
 mod list;
 mod pen;
 mod run;
+mod spec;
+mod stretch;
 mod verify;
 
 use clap::Subcommand;
@@ -18,7 +20,7 @@ use crate::exit::Outcome;
 ///
 /// KIND is one of `kpipe generate list`. Each entity (a sensor, a customer) has a life of its own;
 /// without `--rate` records come as fast as they can be written, with event times at the
-/// entities' own pace from `--start` on. The same `--seed` and `--start` make the same bytes.
+/// entities' own pace (see `list`). The same `--seed` and `--start` make the same bytes.
 ///
 /// Headers label each record: gen-run and gen-seq (which run, which event, from 0), gen-sum (a
 /// checksum of key and value), and gen-fault where something is wrong on purpose.
@@ -38,7 +40,7 @@ Examples:
   */5 * * * * kpipe -q generate order --window 5m --lock gen --topic orders | kpipe -q send
 
 TIME is RFC 3339, a date, seconds or milliseconds since the epoch, or a time ago (`2h`, `7d`).
-RATE is a probability: 0.01 or 1%."
+RATE of what goes wrong is a probability: 0.01 or 1%. `kpipe help generate` says more."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         filter: Filter {
             grep: args.grep.clone(),
             conditions: args.conditions.clone(),
+            subset: None,
         },
         bounds: Bounds {
             limit: args.count,

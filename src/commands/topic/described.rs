@@ -38,7 +38,7 @@ pub(super) fn text(description: &Description) -> String {
         Some(differences) => {
             text.title("drift");
             for difference in differences {
-                let safe = if difference.safe { "safe" } else { "unsafe" };
+                let safe = if difference.safe { "safe" } else { "not safe" };
                 text.line(1, safe, &difference.to_string());
             }
         }

@@ -1,18 +1,18 @@
 //! `kpipe topic import`: topics that Kafka has, taken into the registry as ACTIVE.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
 
 use regex::Regex;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use thiserror::Error;
 
+use super::many;
 use crate::commands::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::{self, Admin, Topic};
-use crate::registry::{Import, Imported, Registry, Spec, Stamp, State, name};
+use crate::registry::{Import, Imported, Registry, Spec, Stamp, State, Wish, line, name};
 use crate::sink::output;
 use crate::ui::rows;
 
@@ -24,7 +24,7 @@ use crate::ui::rows;
 /// the policy is taken in all the same, and recorded.
 ///
 /// `-` reads lines of JSON with `name` and, where they differ from one to the next,
-/// `created_by`, `description` and `type`.
+/// `created_by`, `description` and `type`; what `kpipe topic list` prints will do.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -48,39 +48,11 @@ pub(crate) struct Args {
     output: rows::Output,
 }
 
-/// What a line says of a topic; what else `topic list` prints is Kafka's to say.
-#[derive(Debug, Deserialize)]
-struct Line {
-    name: String,
-    created_by: Option<String>,
-    description: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
 #[derive(Debug, Error)]
-enum ImportError {
-    #[error("`{regex}` is not a regular expression")]
-    Regex { regex: String, source: regex::Error },
-    #[error("stdin:{line}")]
-    Line {
-        line: usize,
-        source: serde_json::Error,
-    },
-    #[error("cannot read stdin")]
-    Read(#[source] io::Error),
-}
-
-impl From<ImportError> for CommandError {
-    fn from(error: ImportError) -> Self {
-        match error {
-            ImportError::Read(_) => Self::failed(error),
-            ImportError::Line { .. } => {
-                Self::usage(error).hint("each line is one JSON object with `name`")
-            }
-            ImportError::Regex { .. } => Self::usage(error),
-        }
-    }
+#[error("`{regex}` is not a regular expression")]
+struct NotAPattern {
+    regex: String,
+    source: regex::Error,
 }
 
 /// One topic that was found.
@@ -104,7 +76,13 @@ pub(crate) fn run(
 ) -> Result<Outcome, CommandError> {
     let policy = context.governance()?.rules.policy;
     let actor = args.by.actor(context)?;
-    let lines = args.lines()?;
+    let lines = match args.which.as_str() {
+        "-" => Some(many::lines(line::wish, context)?),
+        _ => None,
+    };
+    if let Some(signal) = context.stop.signal() {
+        return Ok(Outcome::Signal(signal));
+    }
     let admin = Admin::new(&context.cluster()?)?;
     let topics = admin.topics()?;
     let specs = match lines {
@@ -165,27 +143,6 @@ fn row((import, imported): (Import, Imported)) -> Row {
     }
 }
 
-impl Args {
-    /// The lines on stdin, if that is where the names are.
-    fn lines(&self) -> Result<Option<Vec<Line>>, ImportError> {
-        if self.which != "-" {
-            return Ok(None);
-        }
-        let mut lines = Vec::new();
-        for (index, line) in io::stdin().lock().lines().enumerate() {
-            let line = line.map_err(ImportError::Read)?;
-            if !line.trim().is_empty() {
-                let parsed = serde_json::from_str(&line);
-                lines.push(parsed.map_err(|source| ImportError::Line {
-                    line: index + 1,
-                    source,
-                })?);
-            }
-        }
-        Ok(Some(lines))
-    }
-}
-
 fn spec(topic: &Topic, created_by: &str) -> Spec {
     Spec {
         name: topic.name.clone(),
@@ -198,14 +155,14 @@ fn spec(topic: &Topic, created_by: &str) -> Spec {
     }
 }
 
-/// The topics of these lines, all of which Kafka must have.
+/// The topics of these lines, all of which Kafka must have; what they have is Kafka's to say.
 fn named(
-    lines: Vec<Line>,
+    lines: Vec<many::Item<Wish>>,
     topics: &BTreeMap<String, Topic>,
     by: &str,
 ) -> Result<Vec<Spec>, CommandError> {
     let mut specs = Vec::new();
-    for line in lines {
+    for many::Item { value: line, .. } in lines {
         if name::is_internal(&line.name) {
             continue;
         }
@@ -219,7 +176,12 @@ fn named(
         specs.push(Spec {
             description: line.description,
             kind: line.kind,
-            ..spec(topic, line.created_by.as_deref().unwrap_or(by))
+            ..spec(
+                topic,
+                Some(line.created_by.as_str())
+                    .filter(|by| !by.is_empty())
+                    .unwrap_or(by),
+            )
         });
     }
     Ok(specs)
@@ -231,9 +193,11 @@ fn matching(
     topics: &BTreeMap<String, Topic>,
     by: &str,
 ) -> Result<Vec<Spec>, CommandError> {
-    let pattern = Regex::new(regex).map_err(|source| ImportError::Regex {
-        regex: regex.to_owned(),
-        source,
+    let pattern = Regex::new(regex).map_err(|source| {
+        CommandError::usage(NotAPattern {
+            regex: regex.to_owned(),
+            source,
+        })
     })?;
     let found = topics
         .values()

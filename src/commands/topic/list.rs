@@ -46,7 +46,8 @@ pub(super) struct Args {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Row {
     name: String,
-    /// `None` where the registry does not know it.
+    /// `None`, like the state, where the registry does not know it.
+    id: Option<String>,
     state: Option<State>,
     /// Whether Kafka has it; else the numbers are those asked for.
     in_kafka: bool,
@@ -119,6 +120,7 @@ fn rows(topics: impl Iterator<Item = Topic>, requests: Vec<Request>) -> Vec<Row>
                 },
                 None => Row {
                     name: topic.name,
+                    id: None,
                     state: None,
                     in_kafka: true,
                     partitions,
@@ -149,6 +151,7 @@ fn row(request: Request) -> Row {
     } = request.spec;
     Row {
         name,
+        id: Some(request.id),
         state: Some(request.state),
         in_kafka: false,
         partitions,

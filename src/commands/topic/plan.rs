@@ -52,9 +52,7 @@ pub(crate) fn run(
     registry: &RegistryArgs,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let Some(registry) = registry.open_if_there(context)? else {
-        return Ok(Outcome::DONE);
-    };
+    let registry = registry.open_existing(context)?;
     let survey = approval::survey(&registry, &Admin::new(&context.cluster()?)?)?;
     let rows: Vec<Row> = survey
         .topics

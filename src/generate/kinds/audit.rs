@@ -4,12 +4,12 @@
 //! while. Refusals and exports belong to a session that was begun by a `LOGIN_SUCCESS`.
 //! Addresses are of the ranges kept for documentation (RFC 5737, RFC 3849).
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::address::{self, Address};
 use super::fields::{self, Name, Text};
 use super::shapes::{choice, log_normal, one_of, scatter, weighted, whole};
 use crate::generate::{Dice, Envelope, Event, Id, Kind, Moment, PayloadSchema};
@@ -46,10 +46,6 @@ pub(super) struct Actor {
     session: Option<Id>,
     address: Address,
 }
-
-/// An address that belongs to nobody: of a range, its last part.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Address(u8, u8);
 
 #[derive(Serialize)]
 struct LoginSuccess {
@@ -126,10 +122,7 @@ impl Kind for Audit {
     fn payloads(&self) -> Vec<PayloadSchema> {
         let id = fields::id();
         let role = json!({"enum": ["MEMBER", "MODERATOR", "ADMIN"]});
-        let ip = json!({"anyOf": [
-            {"type": "string", "format": "ipv4", "pattern": r"^(192\.0\.2|198\.51\.100|203\.0\.113)\."},
-            {"type": "string", "format": "ipv6", "pattern": "^2001:db8::"},
-        ]});
+        let ip = address::schema();
         let agent = json!({"enum": AGENTS});
         let actor = fields::name("user");
         vec![
@@ -324,30 +317,5 @@ impl Actor {
             rows,
             bytes: u64::from(rows) * (80 + life.below(320)),
         });
-    }
-}
-
-impl Address {
-    /// Where a user usually is.
-    fn usual(number: u32) -> Self {
-        let [range, host, ..] = (scatter(number.into()) >> 16).to_le_bytes();
-        Self(range, host)
-    }
-
-    fn anywhere(life: &mut Dice) -> Self {
-        let [range, host, ..] = life.bits().to_le_bytes();
-        Self(range, host)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(range, host) = self;
-        match range % 4 {
-            0 => write!(formatter, "192.0.2.{host}"),
-            1 => write!(formatter, "198.51.100.{host}"),
-            2 => write!(formatter, "203.0.113.{host}"),
-            _ => write!(formatter, "2001:db8::{host:x}"),
-        }
     }
 }

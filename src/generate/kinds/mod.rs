@@ -1,5 +1,6 @@
 //! The kinds there are; each file is one of them.
 
+mod address;
 mod analytics;
 mod audit;
 mod call;
@@ -17,6 +18,7 @@ mod presence;
 mod sensor;
 mod shapes;
 mod sky;
+mod spec;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -25,6 +27,7 @@ mod walk;
 mod weather;
 
 use super::AnyKind;
+pub use spec::{Spec, SpecError};
 
 pub use topic::{Because, for_topic};
 

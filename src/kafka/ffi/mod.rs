@@ -36,6 +36,8 @@ pub(super) enum Role {
     Reader,
     /// Reads what its group gives it.
     Member,
+    /// Reads nothing; is told how its connections are.
+    Probe,
 }
 
 /// Makes a client whose log lines, errors, token requests and delivery reports
@@ -53,6 +55,9 @@ pub(super) fn client(
     if role == Role::Producer {
         events |= rd::RD_KAFKA_EVENT_DR;
     }
+    if role == Role::Probe {
+        events |= rd::RD_KAFKA_EVENT_STATS;
+    }
     // SAFETY: `native` is a live configuration that `Client::new` consumes after us.
     unsafe {
         rd::rd_kafka_conf_set_events(native.ptr(), events);
@@ -62,7 +67,7 @@ pub(super) fn client(
     }
     let kind = match role {
         Role::Producer => RDKafkaType::RD_KAFKA_PRODUCER,
-        Role::Reader | Role::Member => RDKafkaType::RD_KAFKA_CONSUMER,
+        Role::Reader | Role::Member | Role::Probe => RDKafkaType::RD_KAFKA_CONSUMER,
     };
     Client::new(config, native, kind, context)
 }
@@ -479,6 +484,8 @@ pub(super) enum Said<'a> {
     Error(RDKafkaErrorCode, bool, String),
     /// An OAUTHBEARER token is wanted.
     TokenWanted,
+    /// How the connections are, as JSON (librdkafka's STATISTICS.md).
+    Statistics(String),
     /// Records that were acknowledged or given up.
     Deliveries(Deliveries<'a>),
 }
@@ -505,6 +512,9 @@ impl Event {
                     text(rd::rd_kafka_event_error_string(event)).into_owned(),
                 )),
                 rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => Some(Said::TokenWanted),
+                rd::RD_KAFKA_EVENT_STATS => Some(Said::Statistics(
+                    text(rd::rd_kafka_event_stats(event)).into_owned(),
+                )),
                 rd::RD_KAFKA_EVENT_DR => Some(Said::Deliveries(Deliveries {
                     event: self,
                     index: 0,

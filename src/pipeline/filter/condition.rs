@@ -36,7 +36,7 @@ enum Operator {
 }
 
 #[derive(Clone, Debug)]
-enum Literal {
+pub(super) enum Literal {
     /// `true`, `false` or `null`.
     Word(String),
     Number(String),
@@ -147,6 +147,20 @@ impl Literal {
             }
             _ => Literal::Text(text.into()),
         })
+    }
+
+    /// A JSON scalar as it is written.
+    pub(super) fn json(json: &str) -> Result<Self, serde_json::Error> {
+        Ok(match json.as_bytes().first() {
+            Some(b'"') => Literal::Text(serde_json::from_str(json)?),
+            Some(b't' | b'f' | b'n') => Literal::Word(json.into()),
+            _ => Literal::Number(json.into()),
+        })
+    }
+
+    /// Returns whether `json`, a valid JSON text, is this literal.
+    pub(super) fn equals(&self, json: &str) -> bool {
+        self.order_of(json) == Some(Ordering::Equal)
     }
 
     /// Words can be equal; no order would mean anything.

@@ -1,11 +1,13 @@
-//! Which records are wanted: `--grep` and `--where`. A record passes when every one of them says so.
+//! Which records are wanted: `--grep`, `--where` and `--subset`. A record passes when every one of them says so.
 
 mod condition;
 mod decimal;
 mod grep;
+mod subset;
 
 pub use condition::{Condition, ConditionError};
 pub use grep::{Grep, GrepError};
+pub use subset::{Difference, Subset};
 
 use crate::record::Record;
 
@@ -16,25 +18,34 @@ pub struct Filter {
     pub grep: Vec<Grep>,
     /// `--where`, each a comparison inside the value.
     pub conditions: Vec<Condition>,
+    /// `--subset`, JSON that the value holds.
+    pub subset: Option<Subset>,
 }
 
 impl Filter {
     /// Returns whether every record passes.
     pub fn is_empty(&self) -> bool {
-        self.grep.is_empty() && self.conditions.is_empty()
+        self.grep.is_empty() && self.conditions.is_empty() && self.subset.is_none()
     }
 
     /// Returns whether the record matches all patterns and all conditions.
     pub fn matches(&self, record: &Record<'_>) -> bool {
         // Patterns first: they reject without reading JSON.
-        self.grep.iter().all(|grep| grep.matches(record))
-            && (self.conditions.is_empty() || {
-                let json = record.value.and_then(|value| str::from_utf8(value).ok());
-                self.conditions
-                    .iter()
-                    .all(|condition| condition.matches(json))
-            })
+        if !self.grep.iter().all(|grep| grep.matches(record)) {
+            return false;
+        }
+        if self.conditions.is_empty() && self.subset.is_none() {
+            return true;
+        }
+        let json = json_of(record);
+        let holds = |condition: &Condition| condition.matches(json);
+        self.conditions.iter().all(holds) && self.subset.iter().all(|subset| subset.matches(json))
     }
+}
+
+/// The value as text that may be JSON.
+pub fn json_of<'a>(record: &Record<'a>) -> Option<&'a str> {
+    record.value.and_then(|value| str::from_utf8(value).ok())
 }
 
 #[cfg(test)]
@@ -62,6 +73,7 @@ mod tests {
                 .iter()
                 .map(|text| text.parse().unwrap())
                 .collect(),
+            subset: None,
         };
         assert_eq!(filter.is_empty(), grep.is_empty() && conditions.is_empty());
         filter.matches(&RECORD)

@@ -1,0 +1,301 @@
+//! What a member holds: where its partitions begin, what of them is finished, and its commits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Client, Lookup};
+use super::context::Rebalance;
+use super::error::Error;
+use super::ffi::{self, Group};
+use super::member::{LEAVE_TIMEOUT, Membership};
+use super::plan::{self, Topics};
+use super::progress::Progress;
+
+/// How long the group's coordinator may take to answer.
+const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often finished offsets are committed.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the rebalance callback, the committer and the reader share. The callback keeps
+/// it, and so the client, alive; a member lives as long as its process.
+pub(super) struct Shared {
+    pub(super) client: Arc<Client>,
+    pub(super) membership: Membership,
+    /// Partition counts of the topics when they were subscribed to: what is not among them
+    /// appeared later.
+    pub(super) known: Mutex<BTreeMap<String, i32>>,
+    /// End offsets taken once, at the start.
+    pub(super) stops: HashMap<(String, i32), i64>,
+    pub(super) state: Mutex<State>,
+    pub(super) committing: Mutex<()>,
+    /// Wakes the committer when it is to end.
+    pub(super) wake: Condvar,
+    pub(super) drain: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) progress: Progress,
+    pub(super) assigned: bool,
+    /// Partitions held, and the offset of each that is finished and not yet committed.
+    pub(super) held: HashMap<(String, i32), Option<i64>>,
+    pub(super) failure: Option<Error>,
+    pub(super) closing: bool,
+}
+
+/// Takes in what has been finished, for the committer.
+#[derive(Clone)]
+pub struct Commits(pub(super) Arc<Shared>);
+
+impl Commits {
+    /// Reports that everything before each offset is finished.
+    pub fn finished(&self, offsets: impl IntoIterator<Item = ((String, i32), i64)>) {
+        self.0.lock().finish(offsets);
+    }
+}
+
+impl State {
+    fn finish(&mut self, offsets: impl IntoIterator<Item = ((String, i32), i64)>) {
+        for (partition, offset) in offsets {
+            // What is no longer ours belongs to an older assignment.
+            if let Some(held) = self.held.get_mut(&partition) {
+                *held = Some(held.unwrap_or(offset).max(offset));
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells librdkafka what to read; the group shares anew.
+    pub(super) fn subscribe(&self, topics: &Topics) -> Result<(), Error> {
+        if self.lock().closing {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for topic in topics.subscriptions() {
+            list.add_topic_unassigned(topic);
+        }
+        if topics.is_empty() {
+            ffi::unsubscribe(&self.client.native)
+        } else {
+            ffi::subscribe(&self.client.native, &list)
+        }
+        .map_err(|error| Error::other("subscribe", error))
+    }
+
+    pub(super) fn commit_until_closing(&self) {
+        loop {
+            let state = self.lock();
+            let (state, _) = self
+                .wake
+                .wait_timeout_while(state, COMMIT_INTERVAL, |state| !state.closing)
+                .unwrap_or_else(PoisonError::into_inner);
+            let closing = state.closing;
+            drop(state);
+            if closing {
+                return;
+            }
+            if let Err(error) = self.commit() {
+                self.lock().failure.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Commits what is finished and waits for the answer; what fails for reasons that
+    /// pass is tried again with the next.
+    fn commit(&self) -> Result<(), Error> {
+        match self.commit_once() {
+            Err(error) if !will_pass(&error) && !is_of_deleted_topic(&error) => {
+                Err(Error::other("commit offsets", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits the last that is finished, as often as it takes.
+    pub(super) fn commit_last(&self) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            match self.commit_once() {
+                Err(error) if will_pass(&error) && start.elapsed() < LEAVE_TIMEOUT => {
+                    thread::sleep(Duration::from_millis(100));
+                }
+                Err(error) if is_of_deleted_topic(&error) => return Ok(()),
+                other => return other.map_err(|error| Error::other("commit offsets", error)),
+            }
+        }
+    }
+
+    fn commit_once(&self) -> Result<(), KafkaError> {
+        // One commit at a time: an earlier one must not arrive after a later one.
+        let _one = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut list = TopicPartitionList::new();
+        let mut taken = Vec::new();
+        for ((topic, partition), finished) in &mut self.lock().held {
+            if let Some(offset) = finished.take() {
+                taken.push(((topic.clone(), *partition), offset));
+                let _ = list.add_partition_offset(topic, *partition, Offset::Offset(offset));
+            }
+        }
+        if taken.is_empty() || !self.membership.commit {
+            return Ok(());
+        }
+        ffi::group(&self.client.native)
+            .commit(&list)
+            .inspect_err(|_| self.lock().finish(taken))
+    }
+
+    /// Where `partitions` begin: where the group left off, else where this run was told.
+    fn starts(&self, group: Group, partitions: &[(String, i32)]) -> Result<Vec<i64>, Error> {
+        let failed = |error: KafkaError| Error::other("ask for the group's offsets", error);
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            list.add_partition(topic, *partition);
+        }
+        group
+            .committed(&list, COORDINATOR_TIMEOUT)
+            .map_err(failed)?;
+        let mut starts = Vec::with_capacity(partitions.len());
+        let (mut told, mut appeared) = (Vec::new(), Vec::new());
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, element) in list.elements().iter().enumerate() {
+            element.error().map_err(failed)?;
+            if let Offset::Offset(offset) = element.offset() {
+                starts.push(offset);
+                continue;
+            }
+            starts.push(-1);
+            let (topic, partition) = &partitions[index];
+            let was_there = known.get(topic).is_some_and(|known| partition < known);
+            if was_there && self.membership.offsets.from.is_some() {
+                told.push(index);
+            } else {
+                appeared.push(index);
+            }
+        }
+        drop(known);
+        let named = |indexes: &[usize]| -> Vec<_> {
+            indexes
+                .iter()
+                .map(|index| partitions[*index].clone())
+                .collect()
+        };
+        let beginnings = self.client.offsets(&named(&appeared), Lookup::Beginning)?;
+        for (index, offset) in appeared.into_iter().zip(beginnings) {
+            starts[index] = offset;
+        }
+        if !told.is_empty() {
+            let ranges = plan::ranges(&self.client, &named(&told), &self.membership.offsets)?;
+            for (index, range) in told.into_iter().zip(ranges) {
+                starts[index] = range.start;
+            }
+        }
+        Ok(starts)
+    }
+}
+
+/// Whether a commit failed because the group is just now sharing anew: whoever gets
+/// the partition reads from the last commit, which is at least once.
+fn will_pass(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::IllegalGeneration
+                | Code::RebalanceInProgress
+                | Code::UnknownMemberId
+                | Code::State
+                | Code::AssignmentLost
+                | Code::NoOffset
+                | Code::WaitingForCoordinator
+                | Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::BrokerTransportFailure
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+        )
+    )
+}
+
+/// Whether a commit names a topic that is gone, of which the fetches tell; the other
+/// topics' offsets are committed all the same.
+fn is_of_deleted_topic(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition)
+}
+
+pub(super) struct OnRebalance(pub(super) Arc<Shared>);
+
+impl OnRebalance {
+    fn assign(&self, group: Group, partitions: &[(String, i32)]) -> Result<(), Error> {
+        let shared = &self.0;
+        let starts = shared.starts(group, partitions)?;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        let mut state = shared.lock();
+        for ((topic, partition), start) in partitions.iter().zip(starts) {
+            let key = (topic.clone(), *partition);
+            let bounded = shared.membership.offsets.until.is_some();
+            // What appeared after the ends were taken lies behind all of them.
+            let stop = bounded.then(|| shared.stops.get(&key).copied().unwrap_or(start));
+            state.progress.add(topic, *partition, start, stop);
+            // Where a partition begins is pinned by the first commit, so that nobody
+            // who gets it later begins somewhere else.
+            state.held.insert(key, Some(start));
+            list.add_partition_offset(topic, *partition, Offset::Offset(start))
+                .map_err(|error| Error::other("begin to read", error))?;
+        }
+        state.assigned = true;
+        drop(state);
+        group
+            .assign(&list)
+            .map_err(|error| Error::other("take the partitions over", error))?;
+        // A partition that had reached its end here before comes back paused.
+        let _ = ffi::resume(&shared.client.native, &list);
+        Ok(())
+    }
+}
+
+impl Rebalance for OnRebalance {
+    fn assigned(&self, group: Group, partitions: &[(String, i32)]) {
+        if let Err(error) = self.assign(group, partitions) {
+            self.0.lock().failure.get_or_insert(error);
+        }
+    }
+
+    fn revoked(&self, group: Group, partitions: &[(String, i32)]) {
+        let shared = &self.0;
+        let closing = shared.lock().closing;
+        if !closing && !group.assignment_lost() {
+            (shared.drain)();
+            if let Err(error) = shared.commit() {
+                shared.lock().failure.get_or_insert(error);
+            }
+        }
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        let mut state = shared.lock();
+        for (topic, partition) in partitions {
+            state.progress.remove(topic, *partition);
+            state.held.remove(&(topic.clone(), *partition));
+            list.add_partition(topic, *partition);
+        }
+        // Whoever holds nothing in the middle of a rebalance is not at the end.
+        state.assigned &= !state.held.is_empty();
+        drop(state);
+        if let Err(error) = group.unassign(&list) {
+            tracing::warn!(target: "librdkafka", "unassign: {error}");
+        }
+    }
+}
