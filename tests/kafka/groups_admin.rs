@@ -394,6 +394,10 @@ fn a_reset_moves_what_was_named_and_nothing_else() {
     }
     let (one, copy) = (group(), group());
     commit(&one, &topic, &[(0, 5), (1, 5)]);
+    let limits = ["--to", "-2", "--topic", &topic, "--partition", "1"];
+    reset(&one, &limits)
+        .exits(2)
+        .says(&format!("--to -2 --topic {topic} --partition 1 --yes`"));
     reset(&one, &["--to", "-2", "--partition", "1", "--yes"]).ok();
     let where_is = |group: &str| -> Vec<Value> {
         lag(group)

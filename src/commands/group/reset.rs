@@ -1,6 +1,7 @@
 //! `kpipe group reset`: a group that goes on elsewhere.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use serde::Serialize;
 
@@ -95,8 +96,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         return Ok(Outcome::DONE);
     }
     let question = format!("Move group `{}` in {} partitions?", args.group, moves.len());
-    let command = format!("kpipe group reset {} --to {}", args.group, args.to);
-    if !super::is_confirmed(args.yes, &question, &command, context)? {
+    if !super::is_confirmed(args.yes, &question, &args.command(), context)? {
         return Ok(Outcome::Exit(Status::Failed));
     }
     admin.move_group(&args.group, &moves)?;
@@ -123,6 +123,18 @@ enum Trouble {
 }
 
 impl Args {
+    /// As it was typed: without its limits it would move more than was planned.
+    fn command(&self) -> String {
+        let mut command = format!("kpipe group reset {} --to {}", self.group, self.to);
+        for topic in &self.topics {
+            let _ = write!(command, " --topic {topic}");
+        }
+        for partition in &self.partitions {
+            let _ = write!(command, " --partition {partition}");
+        }
+        command
+    }
+
     /// Where the group is, once it is known to have no members.
     fn current(&self, admin: &Admin) -> Result<Committed, CommandError> {
         for described in admin.describe_groups(&[&self.group])? {
