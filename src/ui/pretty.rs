@@ -22,6 +22,8 @@ use crate::record::Record;
 
 /// Bytes of a value that are shown.
 const VALUE_LIMIT: usize = 4096;
+/// Lines of a value that are shown.
+const LINE_LIMIT: usize = 40;
 /// Bytes of a key, of a header's name and of its value that are shown.
 const KEY_LIMIT: usize = 256;
 /// Bytes that are shown of what is not text.
@@ -115,7 +117,12 @@ impl Pretty {
             (None, _) => self.write_remark(format_args!("tombstone"), out),
             (Some(b""), _) => self.write_remark(format_args!("empty value"), out),
             (Some(value), Some(text)) => {
-                write_text(text, out);
+                let folded = write_text(text, out);
+                if folded > 0 {
+                    let lines = if folded == 1 { "line" } else { "lines" };
+                    out.extend_from_slice(b"\n  ");
+                    self.write_remark(format_args!("… (+{folded} {lines})"), out);
+                }
                 self.write_rest(value.len() - text.len(), out);
             }
             (Some(value), None) => {
@@ -183,20 +190,22 @@ fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> usize {
     bytes.len() - shown.len()
 }
 
-/// Writes text whose lines all begin two columns in.
-fn write_text(text: &str, out: &mut Vec<u8>) {
+/// Writes text whose lines all begin two columns in; returns how many lines were left out.
+fn write_text(text: &str, out: &mut Vec<u8>) -> usize {
     let mut clean = Vec::new();
     if is_long_object(text) {
         sanitize_into(&indented(text), &mut clean);
     } else {
         sanitize_into(text.as_bytes(), &mut clean);
     }
-    for (index, line) in clean.split(|byte| *byte == b'\n').enumerate() {
+    let mut lines = clean.split(|byte| *byte == b'\n');
+    for (index, line) in lines.by_ref().take(LINE_LIMIT).enumerate() {
         if index > 0 {
             out.extend_from_slice(b"\n  ");
         }
         out.extend_from_slice(line);
     }
+    lines.count()
 }
 
 fn is_long_object(text: &str) -> bool {
@@ -354,6 +363,21 @@ mod tests {
             })
             .contains("kk… (+44 bytes)\n")
         );
+    }
+
+    #[test]
+    fn a_value_of_many_lines_is_folded() {
+        let lines = |count: usize| vec!["x"; count].join("\n");
+        let shown = |count| {
+            let value = lines(count);
+            let value = Some(value.as_bytes());
+            shown(&Record { value, ..RECORD })
+        };
+        assert_eq!(shown(40).lines().count(), 41);
+        assert!(shown(40).ends_with("\n  x\n"));
+        assert_eq!(shown(41).lines().count(), 42);
+        assert!(shown(41).ends_with("\n  x\n  … (+1 line)\n"));
+        assert!(shown(100).ends_with("\n  x\n  … (+60 lines)\n"));
     }
 
     #[test]
