@@ -32,14 +32,14 @@ pub enum Error {
         place: String,
         topic: String,
         #[source]
-        source: kafka::Error,
+        source: Box<kafka::Error>,
     },
     /// Dead letters could not be written when there are any.
     #[error("cannot write dead letters to topic `{topic}`")]
     NoDeadLetters {
         topic: String,
         #[source]
-        source: kafka::Error,
+        source: Box<kafka::Error>,
     },
     /// A dead letter that dies again would follow itself for ever.
     #[error("{place} is a dead letter already")]
@@ -49,13 +49,13 @@ pub enum Error {
     Output {
         topic: String,
         #[source]
-        source: kafka::Error,
+        source: Box<kafka::Error>,
     },
     /// Nobody here knows whether a transaction was committed.
     #[error("cannot tell whether the last transaction was committed")]
     Transaction {
         #[source]
-        source: kafka::Error,
+        source: Box<kafka::Error>,
     },
     /// The file that remembers attempts failed.
     #[error("cannot use the attempts file")]
@@ -123,7 +123,7 @@ impl Error {
                     .into()
             }
             Self::DeadLetter { topic, source, .. } | Self::NoDeadLetters { topic, source }
-                if matches!(source, kafka::Error::UnknownTopic { .. }) =>
+                if matches!(**source, kafka::Error::UnknownTopic { .. }) =>
             {
                 format!("make it, `kpipe topic create {topic}`, or name another with `--dlq=TOPIC`")
             }

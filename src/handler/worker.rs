@@ -359,11 +359,13 @@ impl Worker {
 
     fn not_sent(&self, topic: &str, source: crate::kafka::Error) -> Error {
         if self.is_exactly_once() {
-            return Error::Transaction { source };
+            return Error::Transaction {
+                source: Box::new(source),
+            };
         }
         Error::Output {
             topic: topic.to_owned(),
-            source,
+            source: Box::new(source),
         }
     }
 
@@ -482,9 +484,11 @@ impl Worker {
                 Some((topic, _)) => Error::DeadLetter {
                     place: place.to_owned(),
                     topic: (*topic).to_owned(),
-                    source,
+                    source: Box::new(source),
                 },
-                None => Error::Transaction { source },
+                None => Error::Transaction {
+                    source: Box::new(source),
+                },
             });
             return false;
         }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::indent::indented;
-use super::pretty::{HEADER, KEY, POSITION, Pretty, TIME, VALUE_LIMIT, write_lines, write_short};
+use super::pretty::{HEADER, KEY, POSITION, Pretty, TIME, VALUE_LIMIT, write_short};
 use super::sanitize::sanitize_into;
 use crate::record::Record;
 
@@ -70,7 +70,7 @@ impl Pretty {
                 let mut clean = Vec::new();
                 sanitize_into(&indented(payload), &mut clean);
                 out.extend_from_slice(b"  ");
-                write_lines(&clean, out);
+                self.write_lines(&clean, out);
                 out.push(b'\n');
             }
             Some(payload) => self.write_value(Some(payload.as_bytes()), out),
@@ -130,6 +130,14 @@ mod tests {
             shown(Some(br#"{"data_type":"x"}"#)),
             format!("{rest}{{\"data_type\":\"x\"}}\n\n")
         );
+    }
+
+    #[test]
+    fn of_a_long_payload_it_says_how_many_lines_are_left_out() {
+        let payload = serde_json::json!((0..60).collect::<Vec<_>>());
+        let value = serde_json::json!({"data_type": "n", "timestamp": 1, "payload": payload});
+        let text = shown(Some(value.to_string().as_bytes()));
+        assert!(text.ends_with("    38,\n  … (+22 lines)\n\n"), "{text}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::record::Record;
 
 /// Bytes of a value that are shown.
 pub(super) const VALUE_LIMIT: usize = 4096;
+/// Lines of a value that are shown.
+const LINE_LIMIT: usize = 40;
 /// Bytes of a key, of a header's name and of its value that are shown.
 const KEY_LIMIT: usize = 256;
 /// Bytes that are shown of what is not text.
@@ -120,7 +122,7 @@ impl Pretty {
             (None, _) => self.write_remark(format_args!("tombstone"), out),
             (Some(b""), _) => self.write_remark(format_args!("empty value"), out),
             (Some(value), Some(text)) => {
-                write_text(text, out);
+                self.write_lines(&fit(text), out);
                 self.write_rest(value.len() - text.len(), out);
             }
             (Some(value), None) => {
@@ -134,6 +136,24 @@ impl Pretty {
     fn write_rest(&self, bytes: usize, out: &mut Vec<u8>) {
         if bytes > 0 {
             self.write_remark(format_args!("… (+{bytes} bytes)"), out);
+        }
+    }
+
+    /// Writes what is fit for a terminal already, its second line and the rest two columns in,
+    /// and how many lines were left out.
+    pub(super) fn write_lines(&self, clean: &[u8], out: &mut Vec<u8>) {
+        let mut lines = clean.split(|byte| *byte == b'\n');
+        for (index, line) in lines.by_ref().take(LINE_LIMIT).enumerate() {
+            if index > 0 {
+                out.extend_from_slice(b"\n  ");
+            }
+            out.extend_from_slice(line);
+        }
+        let folded = lines.count();
+        if folded > 0 {
+            let lines = if folded == 1 { "line" } else { "lines" };
+            out.extend_from_slice(b"\n  ");
+            self.write_remark(format_args!("… (+{folded} {lines})"), out);
         }
     }
 
@@ -193,25 +213,15 @@ fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> usize {
     bytes.len() - shown.len()
 }
 
-/// Writes text whose lines all begin two columns in.
-fn write_text(text: &str, out: &mut Vec<u8>) {
+/// Returns a value's text as a terminal may have it, a long object over several lines.
+fn fit(text: &str) -> Vec<u8> {
     let mut clean = Vec::new();
     if is_long_object(text) {
         sanitize_into(&indented(text), &mut clean);
     } else {
         sanitize_into(text.as_bytes(), &mut clean);
     }
-    write_lines(&clean, out);
-}
-
-/// Writes what is fit for a terminal already, its second line and the rest two columns in.
-pub(super) fn write_lines(clean: &[u8], out: &mut Vec<u8>) {
-    for (index, line) in clean.split(|byte| *byte == b'\n').enumerate() {
-        if index > 0 {
-            out.extend_from_slice(b"\n  ");
-        }
-        out.extend_from_slice(line);
-    }
+    clean
 }
 
 fn is_long_object(text: &str) -> bool {
@@ -369,6 +379,21 @@ mod tests {
             })
             .contains("kk… (+44 bytes)\n")
         );
+    }
+
+    #[test]
+    fn a_value_of_many_lines_is_folded() {
+        let lines = |count: usize| vec!["x"; count].join("\n");
+        let shown = |count| {
+            let value = lines(count);
+            let value = Some(value.as_bytes());
+            shown(&Record { value, ..RECORD })
+        };
+        assert_eq!(shown(40).lines().count(), 41);
+        assert!(shown(40).ends_with("\n  x\n"));
+        assert_eq!(shown(41).lines().count(), 42);
+        assert!(shown(41).ends_with("\n  x\n  … (+1 line)\n"));
+        assert!(shown(100).ends_with("\n  x\n  … (+60 lines)\n"));
     }
 
     #[test]

@@ -98,6 +98,36 @@ fn templates_on_a_terminal_cannot_drive_it_either() {
 }
 
 #[test]
+fn what_expect_saw_is_readable_on_a_terminal_and_its_place_can_be_pasted() {
+    let place = hostile();
+    let expect = [
+        "expect",
+        "orders",
+        "--min",
+        "9",
+        "--timeout",
+        "0",
+        "--show-seen",
+    ];
+    let (screen, status) = on_terminal(place.kpipe(&expect));
+    assert_eq!(status, 1, "{screen}");
+    harmless(&screen);
+    assert!(
+        screen.contains("evil") && screen.contains("error: "),
+        "{screen}"
+    );
+    let line = screen
+        .lines()
+        .find(|line| line.starts_with("orders "))
+        .unwrap();
+    let (position, _) = line.split_once("  ").unwrap();
+    let mut tail = vec!["tail", "-n", "1"];
+    tail.extend(position.split(' '));
+    let records = place.kpipe(&tail).run().ends(0).json();
+    assert_eq!(records[0]["offset"], 0);
+}
+
+#[test]
 fn errors_cannot_drive_the_terminal() {
     let place = Place::with(&["orders:1"]);
     // A field of another's making, and a name on the command line.

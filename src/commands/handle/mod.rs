@@ -176,7 +176,10 @@ fn outlet(
     for topic in args.dead_letter_topics() {
         outlet
             .prepare(&topic)
-            .map_err(|source| Error::NoDeadLetters { topic, source })?;
+            .map_err(|source| Error::NoDeadLetters {
+                topic,
+                source: Box::new(source),
+            })?;
     }
     Ok(Some(outlet))
 }
