@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::verdict::Ending;
+use crate::sink::whole;
 
 /// Upper bounds of batch sizes, in records.
 const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
@@ -212,17 +213,8 @@ impl Metrics {
 
 /// Writes `text` to `path` as a whole or not at all: whoever reads it never sees a part.
 pub fn write_file(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".kpipe-metrics")
-        // Prometheus' textfile collector runs as another user.
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
+    // Prometheus' textfile collector runs as another user.
+    whole::write(path, 0o644, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -64,9 +65,53 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Refuses what is no registry of a version known. It is read without a lock and without a look at the
-/// files beside it, because `SQLite` would else change a stranger's file by merely closing it.
+/// Refuses what is no registry of a version known.
+///
+/// While somebody else is making it, half of it may be on the disk, so what looks wrong then is
+/// looked at again.
 fn recognise(path: &Path) -> Result<(), Error> {
+    let start = Instant::now();
+    loop {
+        let before = Traces::of(path);
+        match look(path) {
+            Err(Error::Foreign { .. } | Error::Damaged { .. })
+                if Traces::of(path).tell_of_a_writer(&before) && start.elapsed() < PATIENCE =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            looked => return looked,
+        }
+    }
+}
+
+/// What shows that a file is being written.
+#[derive(PartialEq, Eq)]
+struct Traces {
+    /// `SQLite` deletes its rollback journal when a transaction is whole.
+    has_journal: bool,
+    /// Bytes and nanoseconds of the last change.
+    state: Option<(u64, i64, i64)>,
+}
+
+impl Traces {
+    fn of(path: &Path) -> Self {
+        let mut journal = path.as_os_str().to_owned();
+        journal.push("-journal");
+        let state = path.metadata().ok();
+        Self {
+            has_journal: Path::new(&journal).exists(),
+            state: state.map(|state| (state.len(), state.mtime(), state.mtime_nsec())),
+        }
+    }
+
+    fn tell_of_a_writer(&self, before: &Self) -> bool {
+        self.has_journal || before.has_journal || self != before
+    }
+}
+
+/// Reads what the file says of itself, without a lock and without a look at the files beside it,
+/// because `SQLite` would else change a stranger's file by merely closing it.
+fn look(path: &Path) -> Result<(), Error> {
     let foreign = || Error::Foreign {
         path: path.to_owned(),
     };

@@ -3,3 +3,4 @@
 pub mod failed;
 pub mod output;
 pub mod receipt;
+pub mod whole;

@@ -1,17 +1,17 @@
 //! What a run keeps: its lock, the state for the next run, the manifest for who checks.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::NamedTempFile;
 
 use crate::error::CommandError;
 use crate::exit::Status;
+use crate::sink::whole;
 
 /// Why a file of a run cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,17 +84,10 @@ pub(super) fn read<T: DeserializeOwned>(
 
 /// Writes a JSON file, all of it or nothing.
 pub(super) fn write(path: &Path, content: &impl Serialize) -> Result<(), FileError> {
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
     let all = || {
-        let mut next = NamedTempFile::new_in(folder)?;
-        serde_json::to_writer(&mut next, content)?;
-        next.write_all(b"\n")?;
-        next.as_file().sync_all()?;
-        next.persist(path)?;
-        Ok(())
+        let mut text = serde_json::to_vec(content)?;
+        text.push(b'\n');
+        whole::write(path, 0o600, &text)
     };
     all().map_err(|source| FileError::Write {
         path: path.to_owned(),

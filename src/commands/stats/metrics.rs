@@ -1,15 +1,14 @@
 //! The file of `--metrics`: what `kafka_exporter` (danielqsj's) would tell, by its names and
 //! labels, and our own numbers of each topic.
 
-use std::fs::Permissions;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cluster::ClusterState;
 use super::row::Row;
 use crate::error::CommandError;
 use crate::kafka::{Partition, PartitionLag, Topic};
+use crate::sink::whole;
 use crate::stats::prometheus::Page;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,19 +21,9 @@ struct WriteError {
 
 /// Replaces the file at `path` at once.
 pub(super) fn write(path: &Path, state: &ClusterState, rows: &[Row]) -> Result<(), CommandError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let replace = || -> io::Result<()> {
-        // Somebody else's collector reads it.
-        let mut file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(page(state, rows).as_bytes())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    replace().map_err(|cause| {
+    // Somebody else's collector reads it.
+    let written = whole::write(path, 0o644, page(state, rows).as_bytes());
+    written.map_err(|cause| {
         CommandError::failed(WriteError {
             path: path.to_owned(),
             cause,
