@@ -2,9 +2,9 @@
 
 use rdkafka::producer::Producer;
 
-use crate::support::PATIENCE;
 use crate::support::executable::kpipe;
 use crate::support::kafka::{number_in, send, topic, transaction};
+use crate::support::{PATIENCE, eventually};
 
 #[test]
 fn a_committed_transaction_is_there_and_the_end_behind_its_marker_is_reached() {
@@ -143,6 +143,10 @@ fn the_end_is_before_a_transaction_that_is_still_open() {
         [3, 4]
     );
     producer.commit_transaction(PATIENCE).unwrap();
+    // Kafka says that it is committed before the marker is in every partition.
+    eventually("the marker is written", || {
+        (topic.watermarks(0) == (0, 9)).then_some(())
+    });
     assert_eq!(
         kpipe(["tail", &topic, "-e"]).run().ok().offsets(),
         [0, 1, 2, 3, 4, 5, 6, 7]
