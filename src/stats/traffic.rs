@@ -1,7 +1,7 @@
 //! The records of a topic within a sliding window: how many, how large, which partitions and keys.
 //!
 //! A record belongs to the moment of its timestamp. Memory is bounded whatever comes: the window
-//! has [`SLOTS`] slots, each with a histogram of sizes and at most [`KEYS_PER_SLOT`] keys.
+//! has [`SLOTS`] slots, each with a histogram of sizes and at most `KEYS_PER_SLOT` keys.
 
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{BTreeMap, HashMap, VecDeque};
