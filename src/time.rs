@@ -27,6 +27,9 @@ pub enum TimeError {
         /// As it was typed.
         text: String,
     },
+    /// No time at all, where some has to pass.
+    #[error("expected more than 0")]
+    NoTime,
     /// The text has no form that [`parse_duration`] takes.
     #[error(
         "`{text}` is not a duration: expected numbers with units (ms s m h d w) such as `500ms`, \
@@ -135,6 +138,17 @@ pub struct RateError;
 pub fn in_words(duration: Duration) -> String {
     let printer = SpanPrinter::new().spacing(Spacing::None);
     printer.unsigned_duration_to_string(&duration)
+}
+
+/// Returns the duration that `text` names, for what lasts or comes again.
+///
+/// # Errors
+/// As [`parse_duration`], and [`TimeError::NoTime`].
+pub fn parse_interval(text: &str) -> Result<Duration, TimeError> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(TimeError::NoTime),
+        interval => Ok(interval),
+    }
 }
 
 fn parse_span(text: &str) -> Option<SignedDuration> {

@@ -115,12 +115,12 @@ fn what_does_not_hold_is_status_1_with_how_close_it_came() {
 #[test]
 fn what_never_comes_is_status_1_when_time_is_up() {
     let place = orders();
-    expect(&place, &["orders", "--where", "/id=7", "--timeout", "300ms"])
+    expect(&place, &["orders", "--where", "/id=7", "--timeout", "2s"])
         .run()
         .ends(1)
         .prints("")
         .says(&[
-            "error: time is up after 300ms\n  caused by: expected at least 1 matching record, found 0 among 5\n",
+            "error: time is up after 2s\n  caused by: expected at least 1 matching record, found 0 among 5\n",
             "hint: `kpipe tail orders -p 0 -o 4 -n 1` prints the last record",
         ])
         .says_one_block();
@@ -268,14 +268,11 @@ fn a_broker_that_comes_up_late_is_waited_for_and_one_that_does_not_is_status_3()
         .run()
         .ends(0);
     is_forwarding.try_recv().unwrap();
-    expect(
-        &place,
-        &["orders", "-b", &closed_port(), "--timeout", "300ms"],
-    )
-    .run()
-    .ends(3)
-    .says(&["error: time is up after 300ms\n", "Connection refused"])
-    .says_one_block();
+    expect(&place, &["orders", "-b", &closed_port(), "--timeout", "3s"])
+        .run()
+        .ends(3)
+        .says(&["error: time is up after 3s\n", "Connection refused"])
+        .says_one_block();
 }
 
 #[test]

@@ -518,3 +518,35 @@ fn what_cannot_be_is_refused_with_what_can() {
         generate.run().ends(2).prints("");
     }
 }
+
+/// A broker refuses what is further ahead than an hour.
+#[test]
+fn what_nobody_waits_for_has_happened_by_now_whatever_the_hour() {
+    let place = Place::at("127.0.0.1:1");
+    for kind in ["audit", "payment", "presence", "analytics"] {
+        let lines = place
+            .kpipe(&["generate", kind, "-n", "3000", "--seed", "1"])
+            .run()
+            .ends(0)
+            .json();
+        let now = millis_now();
+        let times: Vec<i64> = lines
+            .iter()
+            .map(|line| line["timestamp"].as_i64().unwrap())
+            .collect();
+        let (first, last) = (times[0], *times.last().unwrap());
+        assert!(last <= now, "{kind}: {} ms to come", last - now);
+        assert!(
+            now - last <= (last - first) / 5,
+            "{kind}: {} ms ago of {}",
+            now - last,
+            last - first
+        );
+    }
+}
+
+/// Milliseconds since the epoch.
+fn millis_now() -> i64 {
+    let elapsed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(elapsed.as_millis()).unwrap()
+}

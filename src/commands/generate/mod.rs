@@ -4,6 +4,7 @@ mod active;
 mod arguments;
 mod files;
 mod list;
+mod past;
 mod pen;
 mod run;
 mod spec;

@@ -34,8 +34,10 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
     let entities = args.entities.unwrap_or_else(|| kind.entities());
     let pause = kind.interval().div_f64(entities.into());
     let state = stretch::state(args, &name)?;
-    let stretch = Stretch::new(args, pause, state.as_ref().map(State::end), context)?;
-    let (number, saved) = stretch.resume(state, args, context)?;
+    let number = stretch::number(args, state.as_ref(), context)?;
+    let before = state.as_ref().map(State::end);
+    let stretch = Stretch::new(args, pause, before, number, context)?;
+    let saved = stretch.resume(state, context);
     let seed = Seed::new(number);
     let run = Run::new(seed, &name, stretch.start);
     let of_run = seed.of_run(stretch.start);
@@ -120,7 +122,8 @@ fn write(
     Ok(last)
 }
 
-fn kind(args: &RunArgs) -> Result<Box<dyn AnyKind>, CommandError> {
+/// The kind that is asked for.
+pub(super) fn kind(args: &RunArgs) -> Result<Box<dyn AnyKind>, CommandError> {
     if let Some(path) = &args.spec {
         return Ok(Box::new(spec::read(path)?));
     }

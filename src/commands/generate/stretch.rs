@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::arguments::RunArgs;
 use super::files;
+use super::past;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::generate::{Moment, Resumed, Saved, State, Window};
@@ -26,13 +27,14 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    /// `pause` is the mean time between two events at the entities' own pace, `before` where the run
-    /// ended that this one goes on from.
+    /// `pause` is about the time between two events at the entities' own pace, `before` where the run
+    /// ended that this one goes on from, `number` the seed.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub(super) fn new(
         args: &RunArgs,
         pause: Duration,
         before: Option<Moment>,
+        number: u64,
         context: &Context,
     ) -> Result<Self, CommandError> {
         let (now, zone) = (context.clock.now(), context.clock.zone());
@@ -56,11 +58,14 @@ impl Stretch {
             (None, Some(before)) if args.rate.is_none() => before,
             // What nobody waits for has happened already: a broker keeps times to come for longer.
             (None, _) if args.rate.is_none() && until.is_none() => {
-                let by_count = args.count.map(|count| pause.as_secs_f64() * count as f64);
-                let by_count =
-                    by_count.map(|seconds| Duration::from_secs_f64(seconds.min(LONGEST)));
-                let length = [by_count, args.duration].into_iter().flatten().min();
-                Moment::from(now).minus(length.unwrap_or_default())
+                let now = Moment::from(now);
+                let by_count = |count| {
+                    let guess = (pause.as_secs_f64() * count as f64).min(LONGEST);
+                    past::beginning(args, number, count, Duration::from_secs_f64(guess), now)
+                };
+                let by_count = args.count.map(by_count).transpose()?;
+                let by_duration = args.duration.map(|duration| now.minus(duration));
+                by_count.into_iter().chain(by_duration).max().unwrap_or(now)
             }
             (None, _) => now.into(),
         };
@@ -73,23 +78,9 @@ impl Stretch {
         })
     }
 
-    /// Returns the seed of the run, and the entities that it goes on with.
-    pub(super) fn resume(
-        &self,
-        state: Option<State>,
-        args: &RunArgs,
-        context: &Context,
-    ) -> Result<(u64, Option<Saved>), CommandError> {
-        let Some(state) = state else {
-            let number = match args.seed {
-                Some(number) => number,
-                None if self.is_window => 0,
-                None => u32::from_le_bytes(context.random()?).into(),
-            };
-            return Ok((number, None));
-        };
-        let seed = state.seed;
-        let saved = match state.resume(self.is_window.then_some(self.start)) {
+    /// Returns the entities that the run goes on with.
+    pub(super) fn resume(&self, state: Option<State>, context: &Context) -> Option<Saved> {
+        match state?.resume(self.is_window.then_some(self.start)) {
             Resumed::GoesOn(saved) | Resumed::Again(saved) => saved,
             Resumed::Anew => {
                 context.ui.warning(
@@ -97,9 +88,22 @@ impl Stretch {
                 );
                 None
             }
-        };
-        Ok((seed, saved))
+        }
     }
+}
+
+/// Returns the seed of the run.
+pub(super) fn number(
+    args: &RunArgs,
+    state: Option<&State>,
+    context: &Context,
+) -> Result<u64, CommandError> {
+    Ok(match (state, args.seed) {
+        (Some(state), _) => state.seed,
+        (None, Some(number)) => number,
+        (None, None) if args.window.is_some() => 0,
+        (None, None) => u32::from_le_bytes(context.random()?).into(),
+    })
 }
 
 /// Returns the state of the last run, if one was kept, and whether it is of this kind and seed.

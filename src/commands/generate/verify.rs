@@ -32,10 +32,10 @@ const BLOCKS: usize = 2;
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Examples:
-  kpipe tail payments -e | kpipe generate verify made.json
-  kpipe generate sensor -n 1000 --manifest made.json | kpipe generate verify made.json")]
+  kpipe generate payment -n 1000 --manifest made.json --topic payments | kpipe send
+  kpipe tail payments -e | kpipe generate verify made.json")]
 pub(super) struct VerifyArgs {
-    /// What `--manifest` wrote; it is read when stdin ends
+    /// What `--manifest` wrote
     file: PathBuf,
 
     /// How to print

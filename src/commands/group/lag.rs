@@ -56,7 +56,7 @@ pub(crate) struct Args {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "10s",
-        value_parser = time::parse_duration
+        value_parser = time::parse_interval
     )]
     watch: Option<Duration>,
 
@@ -65,7 +65,7 @@ pub(crate) struct Args {
         long,
         value_name = "DURATION",
         requires = "watch",
-        value_parser = time::parse_duration
+        value_parser = time::parse_interval
     )]
     window: Option<Duration>,
 

@@ -59,7 +59,7 @@ pub(crate) struct Args {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "2s",
-        value_parser = time::parse_duration
+        value_parser = time::parse_interval
     )]
     watch: Option<Duration>,
 
@@ -68,7 +68,7 @@ pub(crate) struct Args {
         long,
         value_name = "DURATION",
         default_value = "5m",
-        value_parser = time::parse_duration
+        value_parser = time::parse_interval
     )]
     window: Duration,
 

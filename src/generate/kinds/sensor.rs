@@ -103,7 +103,7 @@ impl Kind for Sensor {
                 "type": "object",
                 "properties": {
                     "sensor_id": {"type": "string", "pattern": "^sensor_[0-9]+$"},
-                    "temperature": {"type": "number", "minimum": -60, "maximum": 100, "multipleOf": 0.1, "description": "degrees Celsius"},
+                    "temperature": {"type": "number", "minimum": -60, "maximum": 100, "description": "degrees Celsius, to a tenth"},
                     "humidity": {"type": "integer", "minimum": 0, "maximum": 100, "description": "percent"},
                     "pressure": {"type": "number", "minimum": 900, "maximum": 1100, "description": "hectopascal"},
                     "device": {"enum": ["th-200", "th-310", "env-9"]},
