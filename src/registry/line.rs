@@ -33,6 +33,14 @@ const READ_ONLY: [&str; 20] = [
     "observed_at",
 ];
 
+/// librdkafka sends no request for more (`rd_kafka_NewTopic_new`).
+pub const MOST_PARTITIONS: i32 = 100_000;
+
+/// Says whether Kafka can be told a setting: a name, and nothing in it that is for terminals.
+pub fn is_setting(key: &str, value: &str) -> bool {
+    !key.is_empty() && !key.chars().chain(value.chars()).any(char::is_control)
+}
+
 const WISHED: [&str; 7] = [
     "name",
     "created_by",
@@ -124,7 +132,7 @@ pub fn wish(line: &[u8]) -> Result<Wish, LineError> {
     Ok(Wish {
         name: text(&mut fields, "name")?.ok_or(LineError::NoName)?,
         created_by: text(&mut fields, "created_by")?.unwrap_or_default(),
-        partitions: number(&mut fields, "partitions", i32::MAX)?,
+        partitions: number(&mut fields, "partitions", MOST_PARTITIONS)?,
         replication: number(&mut fields, "replication", i32::from(i16::MAX))?,
         config: config(&mut fields)?,
         description: text(&mut fields, "description")?,
@@ -184,13 +192,14 @@ fn number(
 fn config(fields: &mut Map<String, Value>) -> Result<Option<BTreeMap<String, String>>, LineError> {
     let unfit = || LineError::Unfit {
         field: "config",
-        wanted: "an object of strings, numbers and booleans",
+        wanted: "an object of strings, numbers and booleans, without control characters",
     };
-    let plain = |(key, value)| match value {
-        Value::String(text) => Ok((key, text)),
+    let plain = |(key, value): (String, Value)| match value {
+        Value::String(text) if is_setting(&key, &text) => Ok((key, text)),
+        _ if !is_setting(&key, "") => Err(unfit()),
         Value::Number(number) => Ok((key, number.to_string())),
         Value::Bool(boolean) => Ok((key, boolean.to_string())),
-        Value::Null | Value::Array(_) | Value::Object(_) => Err(unfit()),
+        Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => Err(unfit()),
     };
     match take(fields, "config") {
         None => Ok(None),
@@ -260,6 +269,13 @@ mod tests {
             ),
             (r#"{"name":"x","config":["a"]}"#, "`config` must be"),
             (r#"{"name":"x","config":{"a":null}}"#, "`config` must be"),
+            (r#"{"name":"x","config":{"":"b"}}"#, "`config` must be"),
+            (r#"{"name":"x","config":{"a\u0000":1}}"#, "`config` must be"),
+            (r#"{"name":"x","config":{"a":"\n"}}"#, "`config` must be"),
+            (
+                r#"{"name":"x","partitions":100001}"#,
+                "`partitions` must be",
+            ),
         ] {
             let error = wish(line.as_bytes()).expect_err(line).to_string();
             assert!(error.contains(what), "{line}: {error}");

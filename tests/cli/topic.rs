@@ -631,3 +631,21 @@ fn whoever_is_interrupted_while_typing_lines_has_done_nothing() {
     drop(input);
     assert_eq!(states(&place), [json!(["orders", "PENDING"])]);
 }
+
+#[test]
+fn what_kafka_can_never_have_is_refused_when_asked() {
+    let place = offline();
+    for (flag, value) in [
+        ("--partitions", "100001"),
+        ("--config", "a=\n"),
+        ("--config", "a\u{1b}=b"),
+    ] {
+        let request = ["topic", "request", "orders", "--by", "alice", flag, value];
+        place.kpipe(&request).run().ends(2).prints("");
+    }
+    kpipe(
+        &place,
+        "topic request orders --by alice --partitions 100000",
+    )
+    .ends(0);
+}

@@ -55,7 +55,7 @@ pub(super) struct Args {
 #[command(next_help_heading = "The topic")]
 struct Topic {
     /// How many partitions [default: 3]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..=i64::from(line::MOST_PARTITIONS)))]
     partitions: Option<i32>,
 
     /// How many copies of each partition [default: 1]
@@ -152,11 +152,13 @@ impl Args {
 
 pub(super) fn setting(text: &str) -> Result<(String, String), NotASetting> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if line::is_setting(key, value) => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
         _ => Err(NotASetting),
     }
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("expected KEY=VALUE")]
+#[error("expected KEY=VALUE, without control characters")]
 pub(super) struct NotASetting;
