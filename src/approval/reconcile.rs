@@ -42,6 +42,7 @@ pub enum Action {
     Created,
     /// Kafka had it already.
     Adopted,
+    /// A request took the place of another.
     Changed,
     /// Kafka has something else under the name.
     Conflict,
@@ -245,7 +246,12 @@ impl Pass<'_> {
             Ok(active) => Told {
                 request_id,
                 name,
-                action,
+                // It was ours before.
+                action: if is_adopted && active.adopted == Some(false) {
+                    Action::Changed
+                } else {
+                    action
+                },
                 state: active.state,
                 ready: true,
                 reason: None,
