@@ -30,7 +30,7 @@ pub use event::{Actor, Event, Stamp};
 pub use gate::{Gate, NotApproved};
 pub use life::Meant;
 pub use line::{LineError, NamedLine};
-pub use meta::Statistics;
+pub use meta::{Statistics, producer_key};
 pub use policy::{FourEyes, Policy, Range, Rules, Violation};
 pub use request::{Observation, Request, Spec, Wish};
 pub use state::{Reason, ReasonCode, State};
