@@ -649,3 +649,56 @@ fn what_kafka_can_never_have_is_refused_when_asked() {
     )
     .ends(0);
 }
+
+#[test]
+fn a_key_that_nobody_saw_is_not_taken() {
+    let place = offline();
+    let key = kpipe(&place, "topic key new --by alice").ends(0).out();
+    let full = "kpipe topic key new --by alice > /dev/full";
+    place.bash(full).run().ends(1).says_one_block();
+    let registry = Registry::open(&place.path(REGISTRY)).unwrap();
+    registry.check_producer_key(Some(key.trim())).unwrap();
+}
+
+#[test]
+fn what_was_approved_makes_room_when_it_is_cancelled() {
+    let place = offline();
+    kpipe(&place, "topic request orders --by alice --approved-by bob").ends(0);
+    let other = "topic request orders --by alice --partitions 12";
+    let refused = kpipe(&place, other).ends(4);
+    refused.says(&["is APPROVED already", "kpipe topic cancel orders"]);
+    kpipe(&place, "topic cancel orders --by alice").ends(0);
+    kpipe(&place, other).ends(0);
+}
+
+#[test]
+fn what_says_nothing_or_two_things_is_refused() {
+    let place = offline();
+    for (arguments, what) in [
+        (
+            &["reject", "orders", "--by", "bob", "--reason", ""][..],
+            "expected a reason",
+        ),
+        (
+            &["deactivate", "orders", "--by", "bob", "--reason", " "],
+            "expected a reason",
+        ),
+        (
+            &["request", "orders", "--by", "alice", "--expires", "0s"],
+            "expected more than 0",
+        ),
+        (
+            &[
+                "request", "orders", "--by", "alice", "--config", "k=1", "--config", "k=2",
+            ],
+            "`--config k=` is there twice",
+        ),
+        (
+            &["create", "orders", "--config", "k=1", "--config", "k=2"],
+            "`--config k=` is there twice",
+        ),
+    ] {
+        let run = place.kpipe(&[&["topic"], arguments].concat()).run();
+        run.ends(2).prints("").says(&[what]);
+    }
+}

@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::registry::{Asked, Requested, Stamp, Wish, line};
-use crate::time;
 use crate::ui::rows;
 
 /// Ask for a topic, or for a change of an ACTIVE one
@@ -40,7 +39,7 @@ pub(super) struct Args {
     approved_by: Option<String>,
 
     /// Reject it by itself when nobody has decided by then
-    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::reconcile::parse_interval)]
     expires: Option<Duration>,
 
     /// How to print the request
@@ -137,7 +136,7 @@ impl Args {
                     .hint("leave out the flags that describe a topic"),
             );
         }
-        let config: BTreeMap<_, _> = topic.config.iter().cloned().collect();
+        let config = settings(&topic.config)?;
         Ok(vec![many::one(Wish {
             name: self.name.clone(),
             created_by: String::new(),
@@ -149,6 +148,23 @@ impl Args {
         })])
     }
 }
+
+/// Refuses a setting that is there twice: which one is meant?
+pub(super) fn settings(
+    pairs: &[(String, String)],
+) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut settings = BTreeMap::new();
+    for (key, value) in pairs {
+        if settings.insert(key.clone(), value.clone()).is_some() {
+            return Err(CommandError::usage(SettingTwice(key.clone())));
+        }
+    }
+    Ok(settings)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`--config {0}=` is there twice")]
+struct SettingTwice(String);
 
 pub(super) fn setting(text: &str) -> Result<(String, String), NotASetting> {
     match text.split_once('=') {
