@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::event::person;
 use super::request::Wish;
 
 /// What only the registry and Kafka say of a topic; a line may have it, and it asks for nothing.
@@ -131,7 +132,7 @@ pub fn wish(line: &[u8]) -> Result<Wish, LineError> {
     }
     Ok(Wish {
         name: text(&mut fields, "name")?.ok_or(LineError::NoName)?,
-        created_by: text(&mut fields, "created_by")?.unwrap_or_default(),
+        created_by: created_by(&mut fields)?,
         partitions: number(&mut fields, "partitions", MOST_PARTITIONS)?,
         replication: number(&mut fields, "replication", i32::from(i16::MAX))?,
         config: config(&mut fields)?,
@@ -167,6 +168,18 @@ fn text(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<S
         Some(_) => Err(LineError::Unfit {
             field,
             wanted: "a string",
+        }),
+    }
+}
+
+fn created_by(fields: &mut Map<String, Value>) -> Result<String, LineError> {
+    let text = text(fields, "created_by")?.unwrap_or_default();
+    match person(&text) {
+        Some(name) => Ok(name.to_owned()),
+        None if text.trim().is_empty() => Ok(String::new()),
+        None => Err(LineError::Unfit {
+            field: "created_by",
+            wanted: "a name without control characters",
         }),
     }
 }
@@ -234,6 +247,8 @@ mod tests {
             ..Wish::default()
         };
         assert_eq!(wish(line).unwrap(), expected);
+        let padded = br#"{"name":"x","created_by":" alice "}"#;
+        assert_eq!(wish(padded).unwrap().created_by, "alice");
         let nulls = br#"{"name":"x","partitions":null,"config":null,"state":"ACTIVE","id":7}"#;
         let expected = Wish {
             name: "x".to_owned(),
@@ -248,6 +263,10 @@ mod tests {
             ("orders", "expected value"),
             ("[]", "expected an object with `name`"),
             ("{}", "no `name`"),
+            (
+                r#"{"name":"x","created_by":"a\u001bb"}"#,
+                "`created_by` must be",
+            ),
             (r#"{"name":7}"#, "`name` must be a string"),
             (
                 r#"{"name":"x","partition":3}"#,

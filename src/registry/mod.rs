@@ -26,7 +26,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use ask::{Asked, Import, Imported, Requested};
 pub use error::{Difference, Error};
-pub use event::{Actor, Event, Stamp};
+pub use event::{Actor, Event, Stamp, person};
 use file::Emptiness;
 pub use gate::{Gate, NotApproved};
 pub use life::Meant;

@@ -505,7 +505,7 @@ fn what_nobody_decides_in_time_is_rejected() {
         time
     });
     assert_eq!(times[1].duration_since(times[0]).as_hours(), 72);
-    kpipe(&place, "topic request now --by alice --expires 0").ends(0);
+    kpipe(&place, "topic request now --by alice --expires 1ms").ends(0);
     assert_eq!(
         states(&place),
         [json!(["later", "PENDING"]), json!(["now", "REJECTED"])]
@@ -563,13 +563,14 @@ fn numbers_lists_and_history_are_filtered_and_shown_as_tables() {
 fn hostile_words_reach_no_terminal() {
     let place = offline();
     let hostile = "\u{1b}]0;owned\u{7}\u{202e}'; DROP TABLE request; --";
+    let person = "\u{202e}'; DROP TABLE request; --";
     place
         .kpipe(&[
             "topic",
             "request",
             "orders",
             "--by",
-            hostile,
+            person,
             "--description",
             hostile,
         ])
@@ -589,7 +590,7 @@ fn hostile_words_reach_no_terminal() {
         assert!(!out.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{out:?}");
         assert!(out.contains("DROP TABLE"), "{out:?}");
     }
-    assert_eq!(each(&standing(&place), "created_by"), [hostile]);
+    assert_eq!(each(&standing(&place), "created_by"), [person]);
     place
         .kpipe(&["topic", "cancel", "\u{1b}[2J", "--by", "bob"])
         .run()
@@ -701,4 +702,33 @@ fn what_says_nothing_or_two_things_is_refused() {
         let run = place.kpipe(&[&["topic"], arguments].concat()).run();
         run.ends(2).prints("").says(&[what]);
     }
+}
+
+#[test]
+fn blanks_around_a_name_make_nobody_another_and_control_characters_are_refused() {
+    let place = offline();
+    kpipe(&place, "topic request orders --by alice").ends(0);
+    let by = |who: &str| {
+        let approve = ["topic", "approve", "orders", "--by", who];
+        place.kpipe(&approve).run()
+    };
+    by("alice ").ends(4).says(&["was requested by alice"]);
+    by("al\u{1b}ice").ends(2).says(&["control character"]);
+    let elsewhere = |who: &str| {
+        let request = [
+            "topic",
+            "request",
+            "x",
+            "--by",
+            "alice",
+            "--approved-by",
+            who,
+        ];
+        place.kpipe(&request).run()
+    };
+    elsewhere(" alice")
+        .ends(4)
+        .says(&["was requested by alice"]);
+    elsewhere("b\n").ends(0);
+    elsewhere("b\u{7}b").ends(2).says(&["control characters"]);
 }

@@ -10,7 +10,7 @@ use crate::commands::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
-use crate::registry::{Asked, Requested, Stamp, Wish, line};
+use crate::registry::{Asked, Requested, Stamp, Wish, line, person};
 use crate::ui::rows;
 
 /// Ask for a topic, or for a change of an ACTIVE one
@@ -35,7 +35,7 @@ pub(super) struct Args {
     by: ByArgs,
 
     /// Who has approved it: a decision made elsewhere
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = who)]
     approved_by: Option<String>,
 
     /// Reject it by itself when nobody has decided by then
@@ -148,6 +148,14 @@ impl Args {
         })])
     }
 }
+
+fn who(text: &str) -> Result<String, NotAName> {
+    person(text).map(str::to_owned).ok_or(NotAName)
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected a name without control characters")]
+struct NotAName;
 
 /// Refuses a setting that is there twice: which one is meant?
 pub(super) fn settings(
