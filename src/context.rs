@@ -14,7 +14,7 @@ use crate::config::{self, ConfigError, Connection, Governance};
 use crate::error::CommandError;
 use crate::identity;
 use crate::kafka::{Cluster, TokenSource};
-use crate::registry::Actor;
+use crate::registry::{Actor, person};
 use crate::stop::Stop;
 use crate::ui::Ui;
 
@@ -112,8 +112,12 @@ impl Context {
         let name = by
             .or_else(|| self.variable("KPIPE_ACTOR"))
             .or(login.as_deref());
-        let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
-            return Err(CommandError::usage("nobody is named").hint("--by NAME, or KPIPE_ACTOR"));
+        let Some(name) = name.and_then(person) else {
+            let what = match name {
+                Some(name) if !name.trim().is_empty() => "a control character is in your name",
+                _ => "nobody is named",
+            };
+            return Err(CommandError::usage(what).hint("--by NAME, or KPIPE_ACTOR"));
         };
         Ok(Actor {
             name: name.to_owned(),

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::survey::{Surveyed, survey};
 use super::{Difference, Error, Verdict, delay, summary};
-use crate::kafka::{self, Admin, NewTopic};
+use crate::exit::Status;
+use crate::kafka::{self, Admin, Each, NewTopic};
 use crate::registry::{self, Actor, Observation, Reason, Registry, Request, Stamp, State};
 use crate::stop::Stop;
 use crate::ui::in_one_line;
@@ -41,6 +42,7 @@ pub enum Action {
     Created,
     /// Kafka had it already.
     Adopted,
+    /// A request took the place of another.
     Changed,
     /// Kafka has something else under the name.
     Conflict,
@@ -181,7 +183,7 @@ impl Pass<'_> {
                 config: spec.config.clone(),
             })
             .collect();
-        let results = self.admin.create(&topics)?;
+        let results = bisected(&topics, &|topics| self.admin.create(topics))?;
         for (request, result) in requests.iter().zip(results) {
             match result {
                 Ok(()) => self.activate(request, Action::Created)?,
@@ -208,12 +210,14 @@ impl Pass<'_> {
                 altered.push((name, config.clone()));
             }
         }
-        for ((name, _), result) in grown.iter().zip(self.admin.grow(&grown)?) {
+        let results = bisected(&grown, &|grown| self.admin.grow(grown))?;
+        for ((name, _), result) in grown.iter().zip(results) {
             if let Err(error) = result {
                 failures.insert(name, error);
             }
         }
-        for ((name, _), result) in altered.iter().zip(self.admin.alter(&altered)?) {
+        let results = bisected(&altered, &|altered| self.admin.alter(altered))?;
+        for ((name, _), result) in altered.iter().zip(results) {
             if let Err(error) = result {
                 failures.entry(name).or_insert(error);
             }
@@ -242,7 +246,12 @@ impl Pass<'_> {
             Ok(active) => Told {
                 request_id,
                 name,
-                action,
+                // It was ours before.
+                action: if is_adopted && active.adopted == Some(false) {
+                    Action::Changed
+                } else {
+                    action
+                },
                 state: active.state,
                 ready: true,
                 reason: None,
@@ -353,6 +362,26 @@ impl Pass<'_> {
     }
 }
 
+/// Does `act` for all of `items` at once. Where one of them makes the whole of it fail, as what
+/// librdkafka refuses to send does, it is found by halving, and the others go on.
+fn bisected<T>(
+    items: &[T],
+    act: &impl Fn(&[T]) -> Result<Each<()>, kafka::Error>,
+) -> Result<Each<()>, kafka::Error> {
+    match act(items) {
+        Err(error) if error.status() == Status::Unavailable => Err(error),
+        Err(error @ kafka::Error::Interrupted) => Err(error),
+        Err(error) if items.len() == 1 => Ok(vec![Err(error)]),
+        Err(_) if items.len() > 1 => {
+            let (one, other) = items.split_at(items.len() / 2);
+            let mut results = bisected(one, act)?;
+            results.extend(bisected(other, act)?);
+            Ok(results)
+        }
+        acted => acted,
+    }
+}
+
 fn stamp<'a>(actor: &'a Actor, now: &dyn Fn() -> Timestamp) -> Stamp<'a> {
     Stamp { actor, at: now() }
 }
@@ -361,4 +390,39 @@ fn stamp<'a>(actor: &'a Actor, now: &dyn Fn() -> Timestamp) -> Stamp<'a> {
 fn listed(differences: &[Difference]) -> String {
     let listed: Vec<String> = differences.iter().map(ToString::to_string).collect();
     listed.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> kafka::Error {
+        kafka::Error::InvalidTopic("three".to_owned())
+    }
+
+    #[test]
+    fn one_that_makes_all_fail_fails_alone() {
+        let act = |items: &[i32]| {
+            if items.contains(&3) {
+                Err(refused())
+            } else {
+                Ok(items.iter().map(|_| Ok(())).collect())
+            }
+        };
+        let results = bisected(&[1, 2, 3, 4, 5], &act).unwrap();
+        let is_ok: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(is_ok, [true, true, false, true, true]);
+        assert!(bisected(&[], &act).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_concerns_all_is_not_tried_for_each() {
+        let asked = std::cell::Cell::new(0);
+        let act = |_: &[i32]| {
+            asked.set(asked.get() + 1);
+            Err(kafka::Error::Interrupted)
+        };
+        assert!(bisected(&[1, 2, 3], &act).is_err());
+        assert_eq!(asked.get(), 1);
+    }
 }

@@ -99,7 +99,9 @@ fn configs(
             if let Purpose::Change(from) = purpose {
                 keys.extend(from.config.keys());
             }
-            let keys = keys.into_iter().map(String::as_str).collect();
+            // No setting has such a name, and librdkafka could not ask about it.
+            let keys = keys.into_iter().filter(|key| !key.contains('\0'));
+            let keys = keys.map(String::as_str).collect();
             (request.spec.name.as_str(), keys)
         })
         // Asked for no setting, Kafka would tell all.

@@ -1,6 +1,8 @@
 //! Which registry, and who speaks: what the commands that use one have in common.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -63,6 +65,43 @@ impl RegistryArgs {
 fn settled(mut registry: Registry, context: &Context) -> Result<Registry, CommandError> {
     registry.expire(context.clock.now())?;
     Ok(registry)
+}
+
+/// The key that activating topics may need.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct ProducerKeyArgs {
+    /// Read the producer key from a file [env: `KPIPE_PRODUCER_KEY` is the key itself]
+    #[arg(long, value_name = "FILE")]
+    producer_key_file: Option<PathBuf>,
+}
+
+/// A key has some fifty characters; what is longer is none.
+const LONGEST_KEY_FILE: u64 = 4096;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the producer key from {}", path.display())]
+struct UnreadableKey {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl ProducerKeyArgs {
+    pub(crate) fn read(&self, context: &Context) -> Result<Option<String>, CommandError> {
+        let Some(path) = &self.producer_key_file else {
+            return Ok(context.environment.get("KPIPE_PRODUCER_KEY").cloned());
+        };
+        let text = beginning(path).map_err(|source| {
+            CommandError::usage(UnreadableKey {
+                path: path.clone(),
+                source,
+            })
+        })?;
+        Ok(Some(text.trim_end().to_owned()))
+    }
+}
+
+fn beginning(path: &Path) -> io::Result<String> {
+    io::read_to_string(File::open(path)?.take(LONGEST_KEY_FILE))
 }
 
 /// Who acts.

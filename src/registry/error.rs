@@ -269,7 +269,10 @@ impl Error {
             Self::Differs { name, state, .. } if *state == State::Pending => {
                 format!("`kpipe topic cancel {name}` makes room, or wait until it is decided")
             }
-            Self::Differs { name, .. } => format!("ask again when `{name}` is ACTIVE"),
+            // Where Kafka has something else, it never becomes ACTIVE.
+            Self::Differs { name, .. } => {
+                format!("`kpipe topic cancel {name}` makes room, or ask again when it is ACTIVE")
+            }
             Self::Collides { .. } => "choose a name with the other of the two signs".to_owned(),
             Self::OtherCluster { .. } => {
                 "each cluster has a registry of its own; --registry or KPIPE_REGISTRY chooses".to_owned()

@@ -20,6 +20,13 @@ pub struct Actor {
     pub host: String,
 }
 
+/// Reads the name of a person: without blanks around it, so that nobody is two, and nothing
+/// that is for terminals in it.
+pub fn person(text: &str) -> Option<&str> {
+    let name = text.trim();
+    (!name.is_empty() && !name.contains(char::is_control)).then_some(name)
+}
+
 /// Who does something, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp<'a> {

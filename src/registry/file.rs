@@ -1,10 +1,10 @@
 //! The file: made for its owner alone, recognised before it is touched, brought up to date, copied.
 
 use std::fmt::Write;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +23,16 @@ const MIGRATIONS: [(u16, &str); 1] = [(1, include_str!("migrations/0001_registry
 /// How long to wait while others write. Each of them takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes an empty file, and the folders it is in, where there is none.
+/// What a file without a byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emptiness {
+    BecomesRegistry,
+    /// All that was in it is gone, which whoever only reads must not hide.
+    IsForeign,
+}
+
+/// Makes an empty file, and the folders it is in, where there is none; one that is empty
+/// already is for its owner alone from then on.
 pub(super) fn create(path: &Path) -> Result<(), Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
         DirBuilder::new()
@@ -35,11 +44,22 @@ pub(super) fn create(path: &Path) -> Result<(), Error> {
                 source,
             })?;
     }
-    match create_new(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::Create {
-            path: path.to_owned(),
-            source: error,
-        }),
+    let created = match create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close_if_empty(path),
+        created => created,
+    };
+    created.map_err(|source| Error::Create {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn close_if_empty(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => {
+            fs::set_permissions(path, Permissions::from_mode(0o600))
+        }
+        // Opening it says what is wrong.
         _ => Ok(()),
     }
 }
@@ -55,9 +75,9 @@ fn create_new(path: &Path) -> io::Result<()> {
 }
 
 /// Opens a registry that is there, and brings it up to date.
-pub(super) fn open(path: &Path) -> Result<Connection, Error> {
+pub(super) fn open(path: &Path, emptiness: Emptiness) -> Result<Connection, Error> {
     let fault = |source| Error::of_file(path.to_owned(), source);
-    recognise(path)?;
+    recognise(path, emptiness)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     prepare(&mut connection).map_err(fault)?;
@@ -69,11 +89,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
 ///
 /// While somebody else is making it, half of it may be on the disk, so what looks wrong then is
 /// looked at again.
-fn recognise(path: &Path) -> Result<(), Error> {
+fn recognise(path: &Path, emptiness: Emptiness) -> Result<(), Error> {
     let start = Instant::now();
     loop {
         let before = Traces::of(path);
-        match look(path) {
+        match look(path, emptiness) {
             Err(Error::Foreign { .. } | Error::Damaged { .. })
                 if Traces::of(path).tell_of_a_writer(&before) && start.elapsed() < PATIENCE =>
             {
@@ -111,7 +131,7 @@ impl Traces {
 
 /// Reads what the file says of itself, without a lock and without a look at the files beside it,
 /// because `SQLite` would else change a stranger's file by merely closing it.
-fn look(path: &Path) -> Result<(), Error> {
+fn look(path: &Path, emptiness: Emptiness) -> Result<(), Error> {
     let foreign = || Error::Foreign {
         path: path.to_owned(),
     };
@@ -134,7 +154,7 @@ fn look(path: &Path) -> Result<(), Error> {
     let pragma = |name| peek.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let id = pragma("application_id").map_err(fault)?;
     let is_empty = pragma("page_count").map_err(fault)? == 0;
-    if id != APPLICATION_ID && !is_empty {
+    if id != APPLICATION_ID && !(is_empty && emptiness == Emptiness::BecomesRegistry) {
         return Err(foreign());
     }
     check_version(path, version(&peek).map_err(fault)?)
@@ -237,7 +257,7 @@ pub(super) fn backup(from: &Connection, from_path: &Path, to: &Path) -> Result<(
         Err(source) => Err(Error::of_file(to.to_owned(), source)),
     };
     // What is half a copy must not be taken for one.
-    let _ = std::fs::remove_file(to);
+    let _ = fs::remove_file(to);
     result
 }
 
@@ -271,7 +291,7 @@ mod tests {
                     .unwrap();
             }
             drop(older);
-            let connection = open(&path).unwrap();
+            let connection = open(&path, Emptiness::BecomesRegistry).unwrap();
             let id: i32 = connection
                 .pragma_query_value(None, "application_id", |row| row.get(0))
                 .unwrap();

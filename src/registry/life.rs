@@ -153,7 +153,7 @@ impl Registry {
     }
 
     /// Moves the APPROVED request `id` to ACTIVE, and the topic that it changes, if it does, to
-    /// INACTIVE. `adopted` says that Kafka had the topic before.
+    /// INACTIVE. `adopted` says that Kafka had the topic before, which a change of it does not keep.
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::InState`].
@@ -166,7 +166,9 @@ impl Registry {
         self.write(stamp.at, |transaction| {
             let request = with_id(transaction, id, &[State::Approved])?;
             let actor = Some(stamp.actor);
-            if let Some(old) = request::active(transaction, &request.spec.name)? {
+            let old = request::active(transaction, &request.spec.name)?;
+            let adopted = adopted && old.is_none();
+            if let Some(old) = old {
                 let code = ReasonCode::Superseded;
                 end(transaction, &old, State::Inactive, code, None, actor, stamp.at)?;
                 let entry = Entry {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::event::person;
 use super::request::Wish;
 
 /// What only the registry and Kafka say of a topic; a line may have it, and it asks for nothing.
@@ -32,6 +33,14 @@ const READ_ONLY: [&str; 20] = [
     "next_attempt_at",
     "observed_at",
 ];
+
+/// librdkafka sends no request for more (`rd_kafka_NewTopic_new`).
+pub const MOST_PARTITIONS: i32 = 100_000;
+
+/// Says whether Kafka can be told a setting: a name, and nothing in it that is for terminals.
+pub fn is_setting(key: &str, value: &str) -> bool {
+    !key.is_empty() && !key.chars().chain(value.chars()).any(char::is_control)
+}
 
 const WISHED: [&str; 7] = [
     "name",
@@ -123,8 +132,8 @@ pub fn wish(line: &[u8]) -> Result<Wish, LineError> {
     }
     Ok(Wish {
         name: text(&mut fields, "name")?.ok_or(LineError::NoName)?,
-        created_by: text(&mut fields, "created_by")?.unwrap_or_default(),
-        partitions: number(&mut fields, "partitions", i32::MAX)?,
+        created_by: created_by(&mut fields)?,
+        partitions: number(&mut fields, "partitions", MOST_PARTITIONS)?,
         replication: number(&mut fields, "replication", i32::from(i16::MAX))?,
         config: config(&mut fields)?,
         description: text(&mut fields, "description")?,
@@ -163,6 +172,18 @@ fn text(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<S
     }
 }
 
+fn created_by(fields: &mut Map<String, Value>) -> Result<String, LineError> {
+    let text = text(fields, "created_by")?.unwrap_or_default();
+    match person(&text) {
+        Some(name) => Ok(name.to_owned()),
+        None if text.trim().is_empty() => Ok(String::new()),
+        None => Err(LineError::Unfit {
+            field: "created_by",
+            wanted: "a name without control characters",
+        }),
+    }
+}
+
 fn number(
     fields: &mut Map<String, Value>,
     field: &'static str,
@@ -184,13 +205,14 @@ fn number(
 fn config(fields: &mut Map<String, Value>) -> Result<Option<BTreeMap<String, String>>, LineError> {
     let unfit = || LineError::Unfit {
         field: "config",
-        wanted: "an object of strings, numbers and booleans",
+        wanted: "an object of strings, numbers and booleans, without control characters",
     };
-    let plain = |(key, value)| match value {
-        Value::String(text) => Ok((key, text)),
+    let plain = |(key, value): (String, Value)| match value {
+        Value::String(text) if is_setting(&key, &text) => Ok((key, text)),
+        _ if !is_setting(&key, "") => Err(unfit()),
         Value::Number(number) => Ok((key, number.to_string())),
         Value::Bool(boolean) => Ok((key, boolean.to_string())),
-        Value::Null | Value::Array(_) | Value::Object(_) => Err(unfit()),
+        Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => Err(unfit()),
     };
     match take(fields, "config") {
         None => Ok(None),
@@ -225,6 +247,8 @@ mod tests {
             ..Wish::default()
         };
         assert_eq!(wish(line).unwrap(), expected);
+        let padded = br#"{"name":"x","created_by":" alice "}"#;
+        assert_eq!(wish(padded).unwrap().created_by, "alice");
         let nulls = br#"{"name":"x","partitions":null,"config":null,"state":"ACTIVE","id":7}"#;
         let expected = Wish {
             name: "x".to_owned(),
@@ -239,6 +263,10 @@ mod tests {
             ("orders", "expected value"),
             ("[]", "expected an object with `name`"),
             ("{}", "no `name`"),
+            (
+                r#"{"name":"x","created_by":"a\u001bb"}"#,
+                "`created_by` must be",
+            ),
             (r#"{"name":7}"#, "`name` must be a string"),
             (
                 r#"{"name":"x","partition":3}"#,
@@ -260,6 +288,13 @@ mod tests {
             ),
             (r#"{"name":"x","config":["a"]}"#, "`config` must be"),
             (r#"{"name":"x","config":{"a":null}}"#, "`config` must be"),
+            (r#"{"name":"x","config":{"":"b"}}"#, "`config` must be"),
+            (r#"{"name":"x","config":{"a\u0000":1}}"#, "`config` must be"),
+            (r#"{"name":"x","config":{"a":"\n"}}"#, "`config` must be"),
+            (
+                r#"{"name":"x","partitions":100001}"#,
+                "`partitions` must be",
+            ),
         ] {
             let error = wish(line.as_bytes()).expect_err(line).to_string();
             assert!(error.contains(what), "{line}: {error}");

@@ -25,6 +25,11 @@ pub struct Statistics {
     pub subscriptions: u32,
 }
 
+/// Makes a producer key of 32 random bytes.
+pub fn producer_key(random: &[u8; 32]) -> String {
+    format!("kpipe_{}", BASE64URL_NOPAD.encode(random))
+}
+
 impl Registry {
     /// Keeps which cluster the registry is for at the first contact, and insists on it from then on.
     ///
@@ -57,23 +62,17 @@ impl Registry {
         self.read(|connection| value(connection, CLUSTER))
     }
 
-    /// Makes a producer key of 32 random bytes, in place of the one before, and returns it. Only its
-    /// SHA-256 is kept: so much randomness cannot be guessed, and needs no slower hash.
-    pub fn new_producer_key(
-        &mut self,
-        random: &[u8; 32],
-        stamp: Stamp<'_>,
-    ) -> Result<String, Error> {
-        let key = format!("kpipe_{}", BASE64URL_NOPAD.encode(random));
+    /// Puts a producer key in place of the one before. Only its SHA-256 is kept: so much randomness
+    /// cannot be guessed, and needs no slower hash.
+    pub fn set_producer_key(&mut self, key: &str, stamp: Stamp<'_>) -> Result<(), Error> {
         self.write(stamp.at, |transaction| {
-            set_value(transaction, KEY_HASH, &hash(&key))?;
+            set_value(transaction, KEY_HASH, &hash(key))?;
             let entry = Entry {
                 action: "key",
                 ..Entry::default()
             };
             Ok(entry.append(transaction, Some(stamp.actor), stamp.at)?)
-        })?;
-        Ok(key)
+        })
     }
 
     /// Makes sure that who wants to activate topics may: everybody until a key was made, then whoever

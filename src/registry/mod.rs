@@ -26,11 +26,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use ask::{Asked, Import, Imported, Requested};
 pub use error::{Difference, Error};
-pub use event::{Actor, Event, Stamp};
+pub use event::{Actor, Event, Stamp, person};
+use file::Emptiness;
 pub use gate::{Gate, NotApproved};
 pub use life::Meant;
 pub use line::{LineError, NamedLine};
-pub use meta::Statistics;
+pub use meta::{Statistics, producer_key};
 pub use policy::{FourEyes, Policy, Range, Rules, Violation};
 pub use request::{Observation, Request, Spec, Wish};
 pub use state::{Reason, ReasonCode, State};
@@ -69,16 +70,19 @@ impl Registry {
     /// touched.
     pub fn open(path: &Path) -> Result<Self, Error> {
         file::create(path)?;
-        Self::open_existing(path)
+        Ok(Self {
+            connection: file::open(path, Emptiness::BecomesRegistry)?,
+            path: path.to_owned(),
+        })
     }
 
     /// Opens the registry at `path`, for who must not go on without one.
     ///
     /// # Errors
-    /// [`Error::Absent`], and as [`Registry::open`].
+    /// [`Error::Absent`], [`Error::Foreign`] also for an empty file, and as [`Registry::open`].
     pub fn open_existing(path: &Path) -> Result<Self, Error> {
         Ok(Self {
-            connection: file::open(path)?,
+            connection: file::open(path, Emptiness::IsForeign)?,
             path: path.to_owned(),
         })
     }

@@ -570,11 +570,13 @@ fn once_a_key_was_made_only_the_newest_opens_and_the_file_does_not_hold_it() {
     let mut place = Place::new();
     place.registry.check_producer_key(None).unwrap();
     let mut make = |random| {
+        let key = super::producer_key(&random);
         place
             .by("alice", |registry, stamp| {
-                registry.new_producer_key(&random, stamp)
+                registry.set_producer_key(&key, stamp)
             })
-            .unwrap()
+            .unwrap();
+        key
     };
     let (old, new) = (make([1; 32]), make([2; 32]));
     let check = |key| place.registry.check_producer_key(key);

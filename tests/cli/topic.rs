@@ -505,7 +505,7 @@ fn what_nobody_decides_in_time_is_rejected() {
         time
     });
     assert_eq!(times[1].duration_since(times[0]).as_hours(), 72);
-    kpipe(&place, "topic request now --by alice --expires 0").ends(0);
+    kpipe(&place, "topic request now --by alice --expires 1ms").ends(0);
     assert_eq!(
         states(&place),
         [json!(["later", "PENDING"]), json!(["now", "REJECTED"])]
@@ -563,13 +563,14 @@ fn numbers_lists_and_history_are_filtered_and_shown_as_tables() {
 fn hostile_words_reach_no_terminal() {
     let place = offline();
     let hostile = "\u{1b}]0;owned\u{7}\u{202e}'; DROP TABLE request; --";
+    let person = "\u{202e}'; DROP TABLE request; --";
     place
         .kpipe(&[
             "topic",
             "request",
             "orders",
             "--by",
-            hostile,
+            person,
             "--description",
             hostile,
         ])
@@ -589,7 +590,7 @@ fn hostile_words_reach_no_terminal() {
         assert!(!out.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{out:?}");
         assert!(out.contains("DROP TABLE"), "{out:?}");
     }
-    assert_eq!(each(&standing(&place), "created_by"), [hostile]);
+    assert_eq!(each(&standing(&place), "created_by"), [person]);
     place
         .kpipe(&["topic", "cancel", "\u{1b}[2J", "--by", "bob"])
         .run()
@@ -630,4 +631,104 @@ fn whoever_is_interrupted_while_typing_lines_has_done_nothing() {
     running.ended().dies_of(Signal::INT).prints("");
     drop(input);
     assert_eq!(states(&place), [json!(["orders", "PENDING"])]);
+}
+
+#[test]
+fn what_kafka_can_never_have_is_refused_when_asked() {
+    let place = offline();
+    for (flag, value) in [
+        ("--partitions", "100001"),
+        ("--config", "a=\n"),
+        ("--config", "a\u{1b}=b"),
+    ] {
+        let request = ["topic", "request", "orders", "--by", "alice", flag, value];
+        place.kpipe(&request).run().ends(2).prints("");
+    }
+    kpipe(
+        &place,
+        "topic request orders --by alice --partitions 100000",
+    )
+    .ends(0);
+}
+
+#[test]
+fn a_key_that_nobody_saw_is_not_taken() {
+    let place = offline();
+    let key = kpipe(&place, "topic key new --by alice").ends(0).out();
+    let full = "kpipe topic key new --by alice > /dev/full";
+    place.bash(full).run().ends(1).says_one_block();
+    let registry = Registry::open(&place.path(REGISTRY)).unwrap();
+    registry.check_producer_key(Some(key.trim())).unwrap();
+}
+
+#[test]
+fn what_was_approved_makes_room_when_it_is_cancelled() {
+    let place = offline();
+    kpipe(&place, "topic request orders --by alice --approved-by bob").ends(0);
+    let other = "topic request orders --by alice --partitions 12";
+    let refused = kpipe(&place, other).ends(4);
+    refused.says(&["is APPROVED already", "kpipe topic cancel orders"]);
+    kpipe(&place, "topic cancel orders --by alice").ends(0);
+    kpipe(&place, other).ends(0);
+}
+
+#[test]
+fn what_says_nothing_or_two_things_is_refused() {
+    let place = offline();
+    for (arguments, what) in [
+        (
+            &["reject", "orders", "--by", "bob", "--reason", ""][..],
+            "expected a reason",
+        ),
+        (
+            &["deactivate", "orders", "--by", "bob", "--reason", " "],
+            "expected a reason",
+        ),
+        (
+            &["request", "orders", "--by", "alice", "--expires", "0s"],
+            "expected more than 0",
+        ),
+        (
+            &[
+                "request", "orders", "--by", "alice", "--config", "k=1", "--config", "k=2",
+            ],
+            "`--config k=` is there twice",
+        ),
+        (
+            &["create", "orders", "--config", "k=1", "--config", "k=2"],
+            "`--config k=` is there twice",
+        ),
+    ] {
+        let run = place.kpipe(&[&["topic"], arguments].concat()).run();
+        run.ends(2).prints("").says(&[what]);
+    }
+}
+
+#[test]
+fn blanks_around_a_name_make_nobody_another_and_control_characters_are_refused() {
+    let place = offline();
+    kpipe(&place, "topic request orders --by alice").ends(0);
+    let by = |who: &str| {
+        let approve = ["topic", "approve", "orders", "--by", who];
+        place.kpipe(&approve).run()
+    };
+    by("alice ").ends(4).says(&["was requested by alice"]);
+    by("al\u{1b}ice").ends(2).says(&["control character"]);
+    let elsewhere = |who: &str| {
+        let request = [
+            "topic",
+            "request",
+            "x",
+            "--by",
+            "alice",
+            "--approved-by",
+            who,
+        ];
+        place.kpipe(&request).run()
+    };
+    elsewhere(" alice")
+        .ends(4)
+        .says(&["was requested by alice"]);
+    elsewhere("b\n").ends(0);
+    elsewhere("b\u{7}b").ends(2).says(&["control characters"]);
 }

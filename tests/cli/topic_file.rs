@@ -95,9 +95,16 @@ fn without_a_home_the_error_says_which_variables_would_do() {
 }
 
 #[test]
-fn an_empty_file_becomes_a_registry_and_its_mode_stays() {
+fn an_empty_file_becomes_a_registry_of_its_owner_when_something_is_asked_for() {
     let place = offline();
     place.write("empty.db", "");
+    for words in ["list --state PENDING", "stats", "approve orders --by bob"] {
+        kpipe(&place, &format!("topic {words} --registry empty.db"))
+            .ends(2)
+            .says(&["empty.db is not a registry"])
+            .says_one_block();
+        assert!(place.read("empty.db").is_empty(), "it is left as it is");
+    }
     place
         .kpipe(&[
             "topic",
@@ -122,6 +129,13 @@ fn an_empty_file_becomes_a_registry_and_its_mode_stays() {
         .run()
         .ends(0);
     assert_eq!(listed.json().len(), 1);
+    let mode = place
+        .path("empty.db")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]

@@ -435,3 +435,46 @@ fn without_a_broker_a_pass_ends_and_a_watch_says_so_and_goes_on() {
         ended.stderr()
     );
 }
+
+#[test]
+fn taking_topics_in_needs_the_producer_key_once_there_is_one() {
+    let place = Place::with(&["a:1"]);
+    let key = place.kpipe(&["topic", "key", "new"]).run().ends(0).out();
+    let import = ["topic", "import", ".", "--by", "alice"];
+    let refused = place.kpipe(&import).run().ends(4).prints("");
+    refused.says(&["needs the producer key"]).says_one_block();
+    let dry = place.kpipe(&[&import[..], &["--dry-run"]].concat()).run();
+    assert_eq!(each(&dry.ends(0).json(), "imported"), [true]);
+    place.write("key", key);
+    let with_key = [&import[..], &["--producer-key-file", "key"]].concat();
+    place.kpipe(&with_key).run().ends(0);
+}
+
+#[test]
+fn a_key_file_without_an_end_is_not_read_to_it() {
+    let place = Place::with(&["a:1"]);
+    place.kpipe(&["topic", "key", "new"]).run().ends(0);
+    let reconcile = ["topic", "reconcile", "--producer-key-file", "/dev/zero"];
+    let refused = place.kpipe(&reconcile).run().ends(4);
+    refused.says(&["is not the one of this registry"]);
+}
+
+#[test]
+fn a_change_that_needs_nothing_in_kafka_is_no_adoption() {
+    let place = Place::with(&["one:1"]);
+    for description in ["first", "second"] {
+        approve(
+            &place,
+            &[json!({"name": "one", "partitions": 1, "description": description})],
+        );
+        let told = place.kpipe(&["topic", "reconcile"]).run().ends(0).json();
+        let expected = if description == "first" {
+            "adopted"
+        } else {
+            "changed"
+        };
+        assert_eq!(each(&told, "action"), [expected]);
+    }
+    let rows = place.kpipe(&["topic", "list", "--state", "ACTIVE"]).run();
+    assert_eq!(each(&rows.ends(0).json(), "adopted"), [false]);
+}

@@ -1,5 +1,6 @@
 //! Topics by approval: asked for, approved, made in Kafka by the reconciler.
 
+use kpipe::registry::{Actor, Asked, Rules, Stamp, Wish};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -320,4 +321,63 @@ fn a_registry_is_for_one_cluster() {
             .says_one_error();
     }
     assert_eq!(registry.describe(&other)["state"], "APPROVED");
+}
+
+/// Asks for what the command itself refuses, as a registry from before may have it.
+fn approve_unchecked(registry: &Registry, wish: &Wish) {
+    let mut file = kpipe::registry::Registry::open(&registry.path()).unwrap();
+    let actor = Actor {
+        name: "alice".to_owned(),
+        login: None,
+        uid: 0,
+        host: "host".to_owned(),
+    };
+    let asked = Asked {
+        id: uuid::Uuid::now_v7(),
+        wish,
+        expires_at: None,
+        approved_by: Some("bob"),
+    };
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let stamp = Stamp { actor: &actor, at };
+    file.request(&asked, &Rules::default(), stamp).unwrap();
+}
+
+#[test]
+fn what_librdkafka_refuses_to_send_fails_alone() {
+    let registry = Registry::new();
+    let [huge, hostile, grown, altered, good] =
+        ["huge", "hostile", "grown", "altered", "good"].map(unique);
+    registry.approve(&[json!({"name": grown}), json!({"name": altered})]);
+    registry.reconcile(0);
+    let wish = |name: &String, partitions, setting: &str| Wish {
+        name: name.clone(),
+        created_by: "alice".to_owned(),
+        partitions: Some(partitions),
+        config: Some([(setting.to_owned(), "1000\0".to_owned())].into()),
+        ..Wish::default()
+    };
+    let many = |name| Wish {
+        config: None,
+        ..wish(name, 100_001, "")
+    };
+    for wish in [
+        many(&huge),
+        wish(&hostile, 1, "retention.ms"),
+        many(&grown),
+        wish(&altered, 3, "retention\0.ms"),
+    ] {
+        approve_unchecked(&registry, &wish);
+    }
+    registry.approve(&[json!({"name": good})]);
+    let told = registry.reconcile(1);
+    for row in &told {
+        let expected = if row["name"] == good.as_str() {
+            json!(["created", null])
+        } else {
+            json!(["failed", "KafkaError"])
+        };
+        assert_eq!(json!([row["action"], row["reason"]]), expected, "{row}");
+    }
+    assert_eq!(told.len(), 5, "{told:?}");
 }

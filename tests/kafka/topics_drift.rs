@@ -98,7 +98,7 @@ fn partitions_that_somebody_added_are_drift_until_a_change_takes_them_in() {
     );
     let config = json!({"retention.ms": "1000000"});
     registry.approve(&[json!({"name": name, "partitions": 5, "config": config})]);
-    assert_eq!(registry.reconcile(0)[0]["action"], "adopted");
+    assert_eq!(registry.reconcile(0)[0]["action"], "changed");
     assert!(registry.plan(0).is_empty());
 }
 

@@ -1,6 +1,5 @@
 //! `kpipe topic create`: a topic in Kafka, at once.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{acting, request};
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         name: args.name.clone(),
         partitions: args.partitions,
         replication: args.replication,
-        config: args.config.iter().cloned().collect::<BTreeMap<_, _>>(),
+        config: request::settings(&args.config)?,
     };
     let results = Admin::new(&context.cluster()?)?.create(&[topic])?;
     for result in results {

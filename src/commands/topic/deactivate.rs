@@ -22,7 +22,7 @@ pub(super) struct Args {
     by: ByArgs,
 
     /// Why, for whoever used them
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = many::reason)]
     reason: String,
 }
 

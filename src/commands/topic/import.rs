@@ -7,7 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::many;
-use crate::commands::registry::{ByArgs, RegistryArgs};
+use crate::commands::registry::{ByArgs, ProducerKeyArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -21,7 +21,8 @@ use crate::ui::rows;
 /// All that match become ACTIVE, in one transaction, with the partitions, the replication and
 /// the settings of their own that they have in Kafka. Kafka's own topics are left out, and
 /// what the registry knows already stays as it is, so that it can be run again. What is against
-/// the policy is taken in all the same, and recorded.
+/// the policy is taken in all the same, and recorded. Once `kpipe topic key new` was run, it
+/// needs the producer key, as `kpipe topic reconcile` does.
 ///
 /// `-` reads lines of JSON with `name` and, where they differ from one to the next,
 /// `created_by`, `description` and `type`; what `kpipe topic list` prints will do.
@@ -38,6 +39,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     by: ByArgs,
+
+    #[command(flatten)]
+    key: ProducerKeyArgs,
 
     /// Only show what it would take in
     #[arg(long)]
@@ -103,6 +107,7 @@ pub(crate) fn run(
         foreseen(&imports, registry.as_ref())?
     } else {
         let mut registry = registry.open(context)?;
+        registry.check_producer_key(args.key.read(context)?.as_deref())?;
         let stamp = Stamp {
             actor: &actor,
             at: context.clock.now(),

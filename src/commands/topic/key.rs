@@ -8,7 +8,7 @@ use crate::commands::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
-use crate::registry::Stamp;
+use crate::registry::{Stamp, producer_key};
 use crate::sink::output;
 
 /// Make the producer key, without which nothing activates topics
@@ -42,11 +42,12 @@ pub(super) fn run(
         actor: &actor,
         at: context.clock.now(),
     };
-    let key = registry
-        .open(context)?
-        .new_producer_key(&context.random()?, stamp)?;
+    let mut registry = registry.open(context)?;
+    let key = producer_key(&context.random()?);
     let mut out = output::stdout().map_err(CommandError::failed)?;
-    // A key that nobody saw is of no use, so a closed stdout is an error here.
-    writeln!(out, "{key}").map_err(CommandError::failed)?;
+    // A key that nobody saw is of no use, so a closed stdout is an error here, and the key
+    // before stays.
+    writeln!(out, "{key}").map_err(output::cannot_write)?;
+    registry.set_producer_key(&key, stamp)?;
     Ok(Outcome::DONE)
 }

@@ -22,6 +22,18 @@ pub(super) struct Names {
     pub(super) output: rows::Output,
 }
 
+/// Reads why something is done; blanks say nothing.
+pub(super) fn reason(text: &str) -> Result<String, NoReason> {
+    match text.trim() {
+        "" => Err(NoReason),
+        said => Ok(said.to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected a reason")]
+pub(super) struct NoReason;
+
 /// One of several, and where it stands in the input.
 pub(super) struct Item<T> {
     pub(super) value: T,

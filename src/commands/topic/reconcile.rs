@@ -1,7 +1,7 @@
 //! `kpipe topic reconcile`: makes Kafka have the topics that were approved.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
 use crate::approval::{Pass, Told};
-use crate::commands::registry::{ByArgs, RegistryArgs};
+use crate::commands::registry::{ByArgs, ProducerKeyArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -56,9 +56,8 @@ pub(crate) struct Args {
     )]
     watch: Option<Duration>,
 
-    /// Read the producer key from a file [env: `KPIPE_PRODUCER_KEY` is the key itself]
-    #[arg(long, value_name = "FILE")]
-    producer_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: ProducerKeyArgs,
 
     #[command(flatten)]
     by: ByArgs,
@@ -74,8 +73,6 @@ enum ReconcileError {
     Held(PathBuf),
     #[error("cannot lock {}", path.display())]
     Lock { path: PathBuf, source: io::Error },
-    #[error("cannot read the producer key from {}", path.display())]
-    Key { path: PathBuf, source: io::Error },
 }
 
 impl From<ReconcileError> for CommandError {
@@ -84,20 +81,19 @@ impl From<ReconcileError> for CommandError {
             ReconcileError::Held(_) => Self::new(Status::Unavailable, error)
                 .hint("it ends with its process; `kpipe topic list` shows what it has done"),
             ReconcileError::Lock { .. } => Self::failed(error),
-            ReconcileError::Key { .. } => Self::usage(error),
         }
     }
 }
 
 #[derive(Clone, Debug, Error)]
-enum IntervalError {
+pub(super) enum IntervalError {
     #[error(transparent)]
     Time(#[from] TimeError),
     #[error("expected more than 0")]
     Zero,
 }
 
-fn parse_interval(text: &str) -> Result<Duration, IntervalError> {
+pub(super) fn parse_interval(text: &str) -> Result<Duration, IntervalError> {
     match time::parse_duration(text)? {
         Duration::ZERO => Err(IntervalError::Zero),
         interval => Ok(interval),
@@ -117,7 +113,7 @@ pub(crate) fn run(
     let mut reconciler = Reconciler {
         admin: Admin::new(&context.cluster()?)?,
         actor: args.by.actor(context)?,
-        key: args.producer_key(context)?,
+        key: args.key.read(context)?,
         is_patient: args.watch.is_some(),
         random: ChaCha8Rng::from_seed(context.random()?),
     };
@@ -147,19 +143,6 @@ pub(crate) fn run(
         None if printer.open.is_empty() => Outcome::DONE,
         None => Outcome::Exit(Status::Failed),
     })
-}
-
-impl Args {
-    fn producer_key(&self, context: &Context) -> Result<Option<String>, ReconcileError> {
-        let Some(path) = &self.producer_key_file else {
-            return Ok(context.environment.get("KPIPE_PRODUCER_KEY").cloned());
-        };
-        let text = fs::read_to_string(path).map_err(|source| ReconcileError::Key {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Some(text.trim_end().to_owned()))
-    }
 }
 
 /// Holds the right to reconcile for as long as the file is open; it dies with the process.

@@ -10,8 +10,7 @@ use crate::commands::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
-use crate::registry::{Asked, Requested, Stamp, Wish, line};
-use crate::time;
+use crate::registry::{Asked, Requested, Stamp, Wish, line, person};
 use crate::ui::rows;
 
 /// Ask for a topic, or for a change of an ACTIVE one
@@ -36,11 +35,11 @@ pub(super) struct Args {
     by: ByArgs,
 
     /// Who has approved it: a decision made elsewhere
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = who)]
     approved_by: Option<String>,
 
     /// Reject it by itself when nobody has decided by then
-    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::reconcile::parse_interval)]
     expires: Option<Duration>,
 
     /// How to print the request
@@ -55,7 +54,7 @@ pub(super) struct Args {
 #[command(next_help_heading = "The topic")]
 struct Topic {
     /// How many partitions [default: 3]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..=i64::from(line::MOST_PARTITIONS)))]
     partitions: Option<i32>,
 
     /// How many copies of each partition [default: 1]
@@ -137,7 +136,7 @@ impl Args {
                     .hint("leave out the flags that describe a topic"),
             );
         }
-        let config: BTreeMap<_, _> = topic.config.iter().cloned().collect();
+        let config = settings(&topic.config)?;
         Ok(vec![many::one(Wish {
             name: self.name.clone(),
             created_by: String::new(),
@@ -150,13 +149,40 @@ impl Args {
     }
 }
 
+fn who(text: &str) -> Result<String, NotAName> {
+    person(text).map(str::to_owned).ok_or(NotAName)
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected a name without control characters")]
+struct NotAName;
+
+/// Refuses a setting that is there twice: which one is meant?
+pub(super) fn settings(
+    pairs: &[(String, String)],
+) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut settings = BTreeMap::new();
+    for (key, value) in pairs {
+        if settings.insert(key.clone(), value.clone()).is_some() {
+            return Err(CommandError::usage(SettingTwice(key.clone())));
+        }
+    }
+    Ok(settings)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`--config {0}=` is there twice")]
+struct SettingTwice(String);
+
 pub(super) fn setting(text: &str) -> Result<(String, String), NotASetting> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if line::is_setting(key, value) => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
         _ => Err(NotASetting),
     }
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("expected KEY=VALUE")]
+#[error("expected KEY=VALUE, without control characters")]
 pub(super) struct NotASetting;

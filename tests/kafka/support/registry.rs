@@ -1,6 +1,7 @@
 //! A registry of a test's own, in which alice asks and bob approves.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,6 +17,11 @@ impl Registry {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// The file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("registry.db")
+    }
+
     /// `kpipe` with these arguments, on this registry.
     pub(crate) fn kpipe(&self, arguments: &[&str]) -> Kpipe {
         self.own(kpipe(arguments))
@@ -23,7 +29,7 @@ impl Registry {
 
     /// The same run, on this registry.
     pub(crate) fn own(&self, run: Kpipe) -> Kpipe {
-        run.env("KPIPE_REGISTRY", self.0.path().join("registry.db"))
+        run.env("KPIPE_REGISTRY", self.path())
             .env("KPIPE_ACTOR", "carol")
     }
 
