@@ -441,6 +441,21 @@ fn a_handler_that_does_not_finish_in_time_is_ended_and_not_committed() {
 }
 
 #[test]
+fn time_that_is_up_before_all_is_handled_is_no_success() {
+    for bound in [&["-e"][..], &["-n", "4"]] {
+        let place = orders();
+        let begin = ["handle", "orders", "-g", "g", "--timeout", "2s"];
+        let run = ["--drain", "100ms", "--", "sleep", "1000"];
+        place
+            .kpipe(&[&begin[..], bound, &run].concat())
+            .run()
+            .ends(3)
+            .says(&["time is up"]);
+        assert_eq!(left(&place), "v0 v1 v2 v3 ");
+    }
+}
+
+#[test]
 fn a_record_that_kills_kpipe_is_dead_lettered_by_the_attempts_file() {
     let place = orders();
     let flags = [
