@@ -226,6 +226,22 @@ fn a_handler_that_hangs_is_ended_with_all_that_it_started() {
     until_dead(&place);
 }
 
+#[test]
+fn what_outlives_a_handler_that_was_ended_is_killed_too() {
+    // The first dies of TERM at once, and the second ignores it.
+    let script = "sh -c 'trap \"\" TERM; echo $$ > child; echo no verdict; exec sleep 1000' & wait";
+    let place = orders();
+    let flags = ["-n", "1", "--skip", "--max-attempts", "1", "--stream"];
+    handle(&place, &flags, script).ends(0).says(&["no verdict"]);
+    until_dead(&place);
+    let place = orders();
+    let mut running = start(&place, &["--drain", "100ms"], script).start();
+    assert_eq!(running.line(), "no verdict\n");
+    running.signal(Signal::TERM);
+    let _ = running.ended().dies_of(Signal::TERM);
+    until_dead(&place);
+}
+
 /// Waits until the process whose number is in `child` is no more.
 fn until_dead(place: &Place) {
     let child = String::from_utf8(place.read("child")).unwrap();
