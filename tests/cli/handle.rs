@@ -186,6 +186,36 @@ fn one_bad_record_of_a_batch_costs_its_own_dead_letter_only() {
 }
 
 #[test]
+fn one_bad_record_of_a_batch_does_not_open_the_breaker() {
+    let place = Place::with(&["orders:1", "dlq.orders:1"]);
+    let values: Vec<String> = (0..500).map(|number| format!("v{number};")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    place.send("orders", &values);
+    let script = "grep -q 'v0;' && exit 1; exit 0";
+    handle(&place, &["--batch", "500", "--dlq"], script)
+        .ends(0)
+        .says(&["499 handled", "1 dead-lettered"])
+        .hides(&["nothing is started but a probe"]);
+}
+
+#[test]
+fn a_batch_of_which_each_record_fails_opens_the_breaker() {
+    let place = orders();
+    let flags = [
+        "--batch",
+        "4",
+        "--skip",
+        "--max-attempts",
+        "1",
+        "--breaker",
+        "3",
+    ];
+    handle(&place, &flags, "exit 1")
+        .ends(0)
+        .says(&["nothing is started but a probe", "4 skipped"]);
+}
+
+#[test]
 fn a_batch_begins_when_its_time_is_up() {
     let place = orders();
     let flags = ["--batch", "1000", "--flush-interval", "10ms", "-n", "4"];
