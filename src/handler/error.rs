@@ -127,6 +127,10 @@ impl Error {
             {
                 format!("make it, `kpipe topic create {topic}`, or name another with `--dlq=TOPIC`")
             }
+            Self::DeadLetter { topic, source, .. } if source.is_too_large() => format!(
+                "raise `max.message.bytes` of `{topic}`: its headers say why the record died; or \
+                 pass over such records with `--skip`"
+            ),
             Self::DeadLetter { source, .. }
             | Self::NoDeadLetters { source, .. }
             | Self::Output { source, .. } => return source.hint(),

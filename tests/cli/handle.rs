@@ -159,6 +159,19 @@ fn a_program_that_is_not_there_ends_the_run_and_buries_nobody() {
 }
 
 #[test]
+fn a_dead_letter_that_is_too_large_says_what_to_raise() {
+    let place = Place::with(&["orders:1", "dlq.orders:1"]);
+    // It fits, and does not with the headers of a dead letter.
+    let line = format!(r#"{{"value":"{}"}}"#, "v".repeat(1_048_400));
+    place.kpipe(&["send", "orders"]).input(line).run().ends(0);
+    handle(&place, &["--dlq"], "exit 65").ends(3).says(&[
+        "cannot write the dead letter of orders[0]@0",
+        "`max.message.bytes` of `dlq.orders`",
+        "`--skip`",
+    ]);
+}
+
+#[test]
 fn without_a_topic_for_dead_letters_nothing_begins() {
     let place = Place::with(&["orders:1"]);
     place.send("orders", &["v0"]);
