@@ -159,6 +159,30 @@ fn a_program_that_is_not_there_ends_the_run_and_buries_nobody() {
 }
 
 #[test]
+fn a_status_that_ends_the_run_has_a_hint_of_its_own() {
+    let place = orders();
+    handle(&place, &[], "exit 126")
+        .ends(2)
+        .says(&["126", "cannot be executed", "`--on 126=retry`"])
+        .hides(&["127"]);
+}
+
+#[test]
+fn an_attempts_file_that_cannot_be_opened_is_named() {
+    let place = orders();
+    handle(&place, &["--attempts-file", "none/tries.db"], "cat")
+        .ends(2)
+        .says(&["attempts file `none/tries.db`", "hint"]);
+    place.write(
+        "notes",
+        "no database, and longer than the header of one".repeat(9),
+    );
+    handle(&place, &["--attempts-file", "notes"], "cat")
+        .ends(2)
+        .says(&["attempts file `notes`", "hint"]);
+}
+
+#[test]
 fn a_dead_letter_that_is_too_large_says_what_to_raise() {
     let place = Place::with(&["orders:1", "dlq.orders:1"]);
     // It fits, and does not with the headers of a dead letter.
