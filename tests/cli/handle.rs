@@ -450,6 +450,24 @@ fn output_that_is_no_record_line_is_a_failure_and_nothing_of_it_is_sent() {
 }
 
 #[test]
+fn the_help_says_what_a_command_gets_and_answers() {
+    let help = Place::at("127.0.0.1:1")
+        .kpipe(&["handle", "--help"])
+        .run()
+        .ends(0)
+        .out();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "`KAFKA_KEY` is absent where the record has no key, or one that is not UTF-8, has a NUL or is over 4 KiB",
+        r#"{"partition":0,"offset":17,"verdict":"accept"}"#,
+        r#""topic" where it reads several"#,
+        "joined by line feeds",
+    ] {
+        assert!(help.contains(said), "{said}: {help}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let place = orders();
     for (flags, said) in [
