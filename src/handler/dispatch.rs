@@ -288,6 +288,10 @@ impl Dispatch<'_> {
             if in_a_hurry || is_over(self.bounds.timeout, self.start) {
                 let until = *deadline.get_or_insert_with(|| {
                     self.tools.winding_up.store(true, Ordering::SeqCst);
+                    if !in_a_hurry {
+                        // What is given up now was asked for.
+                        state.end = Some(End::Timeout);
+                    }
                     let out = state.hands.iter().enumerate();
                     let out: Vec<_> = out
                         .flat_map(|(lane, hand)| {

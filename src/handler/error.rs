@@ -1,6 +1,7 @@
 //! Why a run of handlers ends before its time, with the status and what to type next.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::error::CommandError;
 use crate::exit::Status;
@@ -63,6 +64,13 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// The file that is to remember attempts is none, or cannot be made.
+    #[error("cannot open the attempts file `{}`", path.display())]
+    AttemptsFile {
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
     /// What handlers print cannot be passed on.
     #[error("cannot write to stdout")]
     Stdout {
@@ -94,9 +102,10 @@ impl Error {
     /// The status that the run leaves with.
     pub fn status(&self) -> Status {
         match self {
-            Self::CannotRun { .. } | Self::NoProgram { .. } | Self::DeadAlready { .. } => {
-                Status::Usage
-            }
+            Self::CannotRun { .. }
+            | Self::NoProgram { .. }
+            | Self::DeadAlready { .. }
+            | Self::AttemptsFile { .. } => Status::Usage,
             Self::NotHandled { .. }
             | Self::Attempts { .. }
             | Self::Stdout { .. }
@@ -112,11 +121,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::CannotRun { .. } => "the program and its arguments come after `--`".into(),
-            Self::NoProgram { .. } => {
-                "nothing was dead-lettered or skipped; `--on 127=retry` takes the status for a \
-                 failure of the record"
-                    .into()
-            }
+            Self::NoProgram { status } => format!(
+                "nothing was dead-lettered or skipped; `--on {status}=retry` takes the status for \
+                 a failure of the record"
+            ),
             Self::NotHandled { .. } => {
                 "`--dlq` sets such records aside, `--skip` passes over them; its offset is not \
                  committed"
@@ -127,6 +135,10 @@ impl Error {
             {
                 format!("make it, `kpipe topic create {topic}`, or name another with `--dlq=TOPIC`")
             }
+            Self::DeadLetter { topic, source, .. } if source.is_too_large() => format!(
+                "raise `max.message.bytes` of `{topic}`: its headers say why the record died; or \
+                 pass over such records with `--skip`"
+            ),
             Self::DeadLetter { source, .. }
             | Self::NoDeadLetters { source, .. }
             | Self::Output { source, .. } => return source.hint(),
@@ -136,6 +148,11 @@ impl Error {
             }
             Self::Transaction { .. } => {
                 "run it again: it goes on where the group's offsets say".into()
+            }
+            Self::AttemptsFile { .. } => {
+                "name a file that kpipe made or is to make, in a directory that is there and can \
+                 be written to"
+                    .into()
             }
             Self::Attempts { .. } | Self::Stdout { .. } | Self::System { .. } => return None,
         })

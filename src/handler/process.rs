@@ -185,7 +185,7 @@ impl Process {
             }
         }
         let refused = !self.read_leftovers(listener);
-        let own = self.reap()?;
+        let own = self.reap(&end)?;
         Ok(match end {
             End::Natural(_) if refused => Ended::Refused,
             End::Natural(_) => Ended::Ending(own),
@@ -315,8 +315,11 @@ impl Process {
         let _ = kill_process_group(self.pid, signal);
     }
 
-    /// Takes how it ended; what it left behind after a signal of ours is killed with it.
-    pub(super) fn reap(mut self) -> io::Result<Ending> {
+    /// Takes how it ended; what it left behind after a signal of ours is killed.
+    pub(super) fn reap(mut self, end: &End) -> io::Result<Ending> {
+        if let End::Hastened(..) = end {
+            self.signal(Signal::KILL);
+        }
         // Once it is reaped its number may be another's.
         self.herd.lock().retain(|pid| *pid != self.pid);
         Ok(self.child.wait()?.into())

@@ -382,7 +382,7 @@ impl Worker {
                 break;
             }
         }
-        let own = process.reap();
+        let own = process.reap(&end);
         let words = ears.finish().words;
         let ending = match end {
             End::Hastened(Ended::Ending(ending), _) => ending,
@@ -448,7 +448,7 @@ impl Worker {
             process.step(&mut nothing, true, deadline, &self.wake, &mut session.ears);
         }
         session.process.read_leftovers(&mut session.ears);
-        let _ = session.process.reap();
+        let _ = session.process.reap(&session.end);
         session.ears.finish();
     }
 }

@@ -95,19 +95,28 @@ impl Worker {
                 self.bury(item, &deadly, before);
             }
         } else {
-            self.try_up_to(most - before, items, before);
+            self.try_up_to(most - before, items, before, false);
         }
     }
 
     /// Tries `items` so often, then their halves once each, and single ones as often as allowed.
-    fn try_up_to(&mut self, tries: u32, mut items: Vec<Item>, before: u32) {
+    fn try_up_to(&mut self, tries: u32, mut items: Vec<Item>, before: u32, is_half: bool) {
         let mut failures = 0;
         let failure = loop {
             items = self.still_ours(items);
             if items.is_empty() {
                 return;
             }
-            match self.attempt(&items, failures + before > 0) {
+            let attempt = self.attempt(&items, failures + before > 0);
+            if let Attempt::Failed(failure, verdict) = &attempt {
+                // One bad record fails its batch and each half that it is in, which is one failure.
+                let counts = items.len() == 1 || (!is_half && failures == 0);
+                // A probe is answered whatever it was.
+                if counts || *verdict != Verdict::Retry || self.tools.breaker.is_open() {
+                    self.judge_handler(*verdict, failure);
+                }
+            }
+            match attempt {
                 Attempt::Accepted => {
                     self.tools.metrics.processed(items.len());
                     return self.settle(items);
@@ -143,7 +152,7 @@ impl Worker {
             } else {
                 1
             };
-            self.try_up_to(tries, half, 0);
+            self.try_up_to(tries, half, 0, true);
         }
     }
 
@@ -196,14 +205,13 @@ impl Worker {
         self.failed(Failure { ending, words }, verdict)
     }
 
-    /// Takes notice of a failure.
+    /// Takes notice of a failure, of which the breaker is yet to be told.
     fn failed(&mut self, failure: Failure, verdict: Verdict) -> Attempt {
         self.tools.metrics.failed(&failure.ending);
         if let (Verdict::Stop, Ending::Exit(status)) = (verdict, &failure.ending) {
             self.give_way();
             return Attempt::Fatal(Error::NoProgram { status: *status });
         }
-        self.judge_handler(verdict, &failure);
         Attempt::Failed(failure, verdict)
     }
 

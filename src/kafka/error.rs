@@ -193,6 +193,11 @@ impl Error {
         matches!(self, Self::Other { cause, .. } if cause.code == Code::PolicyViolation)
     }
 
+    /// Whether a record, or what it would be in, is larger than its topic takes.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::Other { cause, .. } if cause.code == Code::MessageSizeTooLarge)
+    }
+
     /// Says why no broker could be used, by the last trouble on its connections.
     pub(super) fn connection(brokers: &str, within: Duration, trouble: Option<&Trouble>) -> Self {
         let brokers = brokers.to_owned();

@@ -159,6 +159,43 @@ fn a_program_that_is_not_there_ends_the_run_and_buries_nobody() {
 }
 
 #[test]
+fn a_status_that_ends_the_run_has_a_hint_of_its_own() {
+    let place = orders();
+    handle(&place, &[], "exit 126")
+        .ends(2)
+        .says(&["126", "cannot be executed", "`--on 126=retry`"])
+        .hides(&["127"]);
+}
+
+#[test]
+fn an_attempts_file_that_cannot_be_opened_is_named() {
+    let place = orders();
+    handle(&place, &["--attempts-file", "none/tries.db"], "cat")
+        .ends(2)
+        .says(&["attempts file `none/tries.db`", "hint"]);
+    place.write(
+        "notes",
+        "no database, and longer than the header of one".repeat(9),
+    );
+    handle(&place, &["--attempts-file", "notes"], "cat")
+        .ends(2)
+        .says(&["attempts file `notes`", "hint"]);
+}
+
+#[test]
+fn a_dead_letter_that_is_too_large_says_what_to_raise() {
+    let place = Place::with(&["orders:1", "dlq.orders:1"]);
+    // It fits, and does not with the headers of a dead letter.
+    let line = format!(r#"{{"value":"{}"}}"#, "v".repeat(1_048_400));
+    place.kpipe(&["send", "orders"]).input(line).run().ends(0);
+    handle(&place, &["--dlq"], "exit 65").ends(3).says(&[
+        "cannot write the dead letter of orders[0]@0",
+        "`max.message.bytes` of `dlq.orders`",
+        "`--skip`",
+    ]);
+}
+
+#[test]
 fn without_a_topic_for_dead_letters_nothing_begins() {
     let place = Place::with(&["orders:1"]);
     place.send("orders", &["v0"]);
@@ -183,6 +220,31 @@ fn one_bad_record_of_a_batch_costs_its_own_dead_letter_only() {
     let all = String::from_utf8(place.read("all")).unwrap();
     assert_eq!(all.lines().count(), 49);
     assert_eq!(left(&place), "");
+}
+
+#[test]
+fn one_bad_record_of_a_batch_does_not_open_the_breaker() {
+    let place = Place::with(&["orders:1", "dlq.orders:1"]);
+    let values: Vec<String> = (0..500).map(|number| format!("v{number};")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    place.send("orders", &values);
+    let script = "grep -q 'v0;' && exit 1; exit 0";
+    handle(&place, &["--batch", "500", "--dlq"], script)
+        .ends(0)
+        .says(&["499 handled", "1 dead-lettered"])
+        .hides(&["nothing is started but a probe"]);
+}
+
+#[test]
+fn a_batch_of_which_each_record_fails_opens_the_breaker() {
+    // With 1 it is open when the halves are tried, which are its probes.
+    for most in ["1", "3"] {
+        let place = orders();
+        let flags = ["--batch", "4", "--skip", "--max-attempts", "1", "--breaker"];
+        handle(&place, &[&flags[..], &[most]].concat(), "exit 1")
+            .ends(0)
+            .says(&["nothing is started but a probe", "4 skipped"]);
+    }
 }
 
 #[test]
@@ -223,6 +285,22 @@ fn a_handler_that_hangs_is_ended_with_all_that_it_started() {
     handle(&place, &flags, script)
         .ends(0)
         .says(&["orders[0]@1: skipped after 1 attempt: timeout"]);
+    until_dead(&place);
+}
+
+#[test]
+fn what_outlives_a_handler_that_was_ended_is_killed_too() {
+    // The first dies of TERM at once, and the second ignores it.
+    let script = "sh -c 'trap \"\" TERM; echo $$ > child; echo no verdict; exec sleep 1000' & wait";
+    let place = orders();
+    let flags = ["-n", "1", "--skip", "--max-attempts", "1", "--stream"];
+    handle(&place, &flags, script).ends(0).says(&["no verdict"]);
+    until_dead(&place);
+    let place = orders();
+    let mut running = start(&place, &["--drain", "100ms"], script).start();
+    assert_eq!(running.line(), "no verdict\n");
+    running.signal(Signal::TERM);
+    let _ = running.ended().dies_of(Signal::TERM);
     until_dead(&place);
 }
 
@@ -367,6 +445,24 @@ fn output_that_is_no_record_line_is_a_failure_and_nothing_of_it_is_sent() {
 }
 
 #[test]
+fn the_help_says_what_a_command_gets_and_answers() {
+    let help = Place::at("127.0.0.1:1")
+        .kpipe(&["handle", "--help"])
+        .run()
+        .ends(0)
+        .out();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "`KAFKA_KEY` is absent where the record has no key, or one that is not UTF-8, has a NUL or is over 4 KiB",
+        r#"{"partition":0,"offset":17,"verdict":"accept"}"#,
+        r#""topic" where it reads several"#,
+        "joined by line feeds",
+    ] {
+        assert!(help.contains(said), "{said}: {help}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let place = orders();
     for (flags, said) in [
@@ -438,6 +534,21 @@ fn a_handler_that_does_not_finish_in_time_is_ended_and_not_committed() {
     running.signal(Signal::TERM);
     let _ = running.ended().dies_of(Signal::TERM);
     assert_eq!(left(&place), "v0 v1 v2 v3 ");
+}
+
+#[test]
+fn time_that_is_up_before_all_is_handled_is_no_success() {
+    for bound in [&["-e"][..], &["-n", "4"]] {
+        let place = orders();
+        let begin = ["handle", "orders", "-g", "g", "--timeout", "2s"];
+        let run = ["--drain", "100ms", "--", "sleep", "1000"];
+        place
+            .kpipe(&[&begin[..], bound, &run].concat())
+            .run()
+            .ends(3)
+            .says(&["time is up"]);
+        assert_eq!(left(&place), "v0 v1 v2 v3 ");
+    }
 }
 
 #[test]

@@ -20,7 +20,9 @@ const TRANSACTION: NonZero<usize> = NonZero::new(500).expect("500 is not 0");
 /// Run a command per record, and commit what it accepted
 ///
 /// CMD finds the record line on stdin and its place in `KAFKA_TOPIC`, `KAFKA_PARTITION`,
-/// `KAFKA_OFFSET`, `KAFKA_TIMESTAMP`, `KAFKA_TOMBSTONE` (true or false) and `KAFKA_KEY`. Its status decides: 0 accepts,
+/// `KAFKA_OFFSET`, `KAFKA_TIMESTAMP`, `KAFKA_TOMBSTONE` (true or false) and `KAFKA_KEY`.
+/// `KAFKA_KEY` is absent where the record has no key, or one that is not UTF-8, has a NUL or is
+/// over 4 KiB; with --stream or several records none of these is set. The status of CMD decides: 0 accepts,
 /// 65 rejects, 69 says that what it needs is down, 126 and 127 end the run, anything else is
 /// tried again. A record is committed when it was accepted, or its dead letter was acknowledged.
 #[derive(clap::Args, Debug)]
@@ -34,7 +36,8 @@ Examples:
   kpipe handle orders -g ml --stream --batch 100 --concurrency 4 --skip -- python3 -u score.py
 
 With --stream, CMD stays: it reads record lines and writes one verdict line for each,
-{\"partition\":0,\"offset\":17,\"verdict\":\"accept\"}, or \"release\", or \"reject\" with a \"reason\".")]
+{\"partition\":0,\"offset\":17,\"verdict\":\"accept\"}, or \"release\", to try the record again, or \"reject\", with a \"reason\"
+where there is one, and \"topic\" where it reads several.")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that is given or not"
@@ -51,7 +54,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) selection: Selection,
 
-    /// Give CMD the values alone: of one record its bytes and nothing else
+    /// Give CMD the values alone: of one record its bytes and nothing else; of several, joined by line feeds, one
+    /// at the end too
     #[arg(long, conflicts_with = "stream", help_heading = "What CMD gets")]
     values: bool,
 

@@ -135,10 +135,12 @@ fn program(args: &Args, context: &Context) -> Program {
 }
 
 fn attempts(args: &Args) -> Result<Option<Attempts>, CommandError> {
-    let opened = args
-        .attempts_file
-        .as_deref()
-        .map(|path| Attempts::open(path, &args.group).map_err(|source| Error::Attempts { source }));
+    let opened = args.attempts_file.as_deref().map(|path| {
+        Attempts::open(path, &args.group).map_err(|source| Error::AttemptsFile {
+            path: path.to_owned(),
+            source,
+        })
+    });
     Ok(opened.transpose()?)
 }
 
