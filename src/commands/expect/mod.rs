@@ -277,8 +277,11 @@ fn open(
         return Err(error.into());
     }
     let admin = Admin::new(cluster)?;
-    wait::until(args.timeout, start, context, || {
-        look_at_topic(&admin, &args.topic, &[TopicCondition::Leaders])
+    // What was found first is what is told when there is no time left to look again.
+    let mut found = Some(Obstacle::from(error));
+    wait::until(args.timeout, start, context, || match found.take() {
+        Some(obstacle) => Err(obstacle),
+        None => look_at_topic(&admin, &args.topic, &[TopicCondition::Leaders]),
     })
     .map_err(|error| match error.obstacle() {
         // It has no records, whatever is expected of them.
