@@ -85,24 +85,7 @@ impl Selection {
         to_end: bool,
         context: &Context,
     ) -> Result<OffsetSpec, CommandError> {
-        let (now, zone) = (context.clock.now(), context.clock.zone());
-        let mut spec = OffsetSpec::default();
-        let mut add = |more: OffsetSpec| -> Result<(), CommandError> {
-            spec = spec.and(more).map_err(CommandError::usage)?;
-            Ok(())
-        };
-        for text in &self.offsets {
-            add(OffsetSpec::parse(text, now, zone).map_err(CommandError::usage)?)?;
-        }
-        let time = |text: &Option<String>| {
-            text.as_deref()
-                .map(|text| time::parse(text, now, zone).map_err(CommandError::usage))
-                .transpose()
-        };
-        add(OffsetSpec {
-            from: time(&self.since)?.map(Start::Time),
-            until: time(&self.until)?.map(Stop::Time),
-        })?;
+        let mut spec = joined(&self.offsets, [&self.since, &self.until], context)?;
         if (self.exit || to_end) && spec.until.is_none() {
             spec.until = Some(Stop::End);
         }
@@ -139,4 +122,28 @@ impl Selection {
             timeout: self.timeout,
         }
     }
+}
+
+/// What `-o`, as often as it was given, and the times of `--since` and `--until` say together.
+pub(crate) fn joined(
+    offsets: &[String],
+    [since, until]: [&Option<String>; 2],
+    context: &Context,
+) -> Result<OffsetSpec, CommandError> {
+    let (now, zone) = (context.clock.now(), context.clock.zone());
+    let time = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| time::parse(text, now, zone).map_err(CommandError::usage))
+            .transpose()
+    };
+    let mut spec = OffsetSpec::default();
+    for text in offsets {
+        let more = OffsetSpec::parse(text, now, zone).map_err(CommandError::usage)?;
+        spec = spec.and(more).map_err(CommandError::usage)?;
+    }
+    let times = OffsetSpec {
+        from: time(since)?.map(Start::Time),
+        until: time(until)?.map(Stop::Time),
+    };
+    spec.and(times).map_err(CommandError::usage)
 }

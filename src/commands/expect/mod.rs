@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use self::judge::Judge;
 use self::reading::Reading;
-use super::wait;
+use super::{selection, wait};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -199,20 +199,7 @@ impl Args {
     }
 
     fn offsets(&self, context: &Context) -> Result<OffsetSpec, CommandError> {
-        let (now, zone) = (context.clock.now(), context.clock.zone());
-        let mut spec = OffsetSpec::default();
-        for text in &self.offsets {
-            let more = OffsetSpec::parse(text, now, zone).map_err(CommandError::usage)?;
-            spec = spec.and(more).map_err(CommandError::usage)?;
-        }
-        if let Some(text) = &self.since {
-            let since = time::parse(text, now, zone).map_err(CommandError::usage)?;
-            let since = OffsetSpec {
-                from: Some(Start::Time(since)),
-                until: None,
-            };
-            spec = spec.and(since).map_err(CommandError::usage)?;
-        }
+        let mut spec = selection::joined(&self.offsets, [&self.since, &None], context)?;
         if spec.from == Some(Start::Stored) {
             return Err(CommandError::usage(
                 "`-o stored` asks for what a group has committed, but there is no group",

@@ -1,11 +1,10 @@
 //! What a run keeps: its lock, the state for the next run, the manifest for who checks.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -117,9 +116,9 @@ pub(super) fn lock(name: &str) -> Result<File, FileError> {
         source,
     };
     let file = open().map_err(trouble)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(FileError::Held { name: name.into() }),
-        Err(error) => Err(trouble(error.into())),
+        Err(TryLockError::WouldBlock) => Err(FileError::Held { name: name.into() }),
+        Err(TryLockError::Error(source)) => Err(trouble(source)),
     }
 }

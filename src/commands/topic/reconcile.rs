@@ -18,7 +18,7 @@ use crate::exit::{Outcome, Status};
 use crate::kafka::Admin;
 use crate::registry::{Actor, Registry};
 use crate::sink::output;
-use crate::time::{self, TimeError};
+use crate::time;
 use crate::ui::in_one_line;
 use crate::ui::rows::Output;
 use crate::ui::sanitize::OneLine;
@@ -52,7 +52,7 @@ pub(crate) struct Args {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "5s",
-        value_parser = parse_interval
+        value_parser = time::parse_interval
     )]
     watch: Option<Duration>,
 
@@ -82,21 +82,6 @@ impl From<ReconcileError> for CommandError {
                 .hint("it ends with its process; `kpipe topic list` shows what it has done"),
             ReconcileError::Lock { .. } => Self::failed(error),
         }
-    }
-}
-
-#[derive(Clone, Debug, Error)]
-pub(super) enum IntervalError {
-    #[error(transparent)]
-    Time(#[from] TimeError),
-    #[error("expected more than 0")]
-    Zero,
-}
-
-pub(super) fn parse_interval(text: &str) -> Result<Duration, IntervalError> {
-    match time::parse_duration(text)? {
-        Duration::ZERO => Err(IntervalError::Zero),
-        interval => Ok(interval),
     }
 }
 

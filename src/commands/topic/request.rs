@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::registry::{Asked, Requested, Stamp, Wish, line, person};
+use crate::time;
 use crate::ui::rows;
 
 /// Ask for a topic, or for a change of an ACTIVE one
@@ -39,7 +40,7 @@ pub(super) struct Args {
     approved_by: Option<String>,
 
     /// Reject it by itself when nobody has decided by then
-    #[arg(long, value_name = "DURATION", value_parser = super::reconcile::parse_interval)]
+    #[arg(long, value_name = "DURATION", value_parser = time::parse_interval)]
     expires: Option<Duration>,
 
     /// How to print the request
