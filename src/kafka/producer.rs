@@ -333,6 +333,46 @@ impl Producer {
         }
     }
 
+    /// Takes the first of `records`, which have neither headers nor a timestamp, as far as there is
+    /// room; says how many have their fate now or will have a [`Report`], from `first_slot` on.
+    ///
+    /// `refused` is told of those that will not. What is left is for [`Producer::send`], also all
+    /// of it while nothing is known of the topic.
+    pub fn send_together(
+        &mut self,
+        topic: &str,
+        records: &[Outgoing<'_>],
+        first_slot: usize,
+        mut refused: impl FnMut(usize, Refusal),
+    ) -> usize {
+        let Some((known, Ok(route))) = self.routes.get(self.last) else {
+            return 0;
+        };
+        let has_partition = |record: &Outgoing<'_>| {
+            let partition = record.partition;
+            partition.is_none_or(|partition| partition < route.partitions)
+        };
+        if known != topic || !records.iter().all(has_partition) {
+            return 0;
+        }
+        let mut settled = 0;
+        for result in ffi::produce_together(&route.topic, records, first_slot) {
+            match result {
+                Ok(()) => self.in_flight += 1,
+                Err(Code::QueueFull | Code::Fatal) => break,
+                Err(code) => refused(
+                    first_slot + settled,
+                    Refusal {
+                        code,
+                        maybe_persisted: false,
+                    },
+                ),
+            }
+            settled += 1;
+        }
+        settled
+    }
+
     /// Records sent and not yet reported.
     pub fn in_flight(&self) -> usize {
         self.in_flight

@@ -26,6 +26,9 @@ pub enum Input {
 /// Bytes of input that may wait for their fate.
 const OPEN_BYTES: usize = 16 * 1024 * 1024;
 
+/// Records that are handed over together are no more than this.
+const TOGETHER: usize = 1024;
+
 /// How much a rate may lag and still catch up.
 const RATE_CREDIT: Duration = Duration::from_millis(100);
 
@@ -263,7 +266,8 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     fn send(&mut self, parsed: Parsed) -> Result<(), SettleError> {
         let lines = parsed.block.len();
         self.ledger.open(parsed);
-        for index in 0..lines {
+        let mut next = 0;
+        while let Some(index) = self.next_alone(&mut next, lines) {
             if self.manner.rate.is_some() {
                 self.serve(Duration::ZERO)?;
                 self.look_for_halt();
@@ -358,6 +362,65 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             }
         }
         Ok(())
+    }
+
+    /// Sends what may go together of the lines from `next` on; returns the one behind them, with
+    /// which something is to be done by itself.
+    fn next_alone(&mut self, next: &mut usize, lines: usize) -> Option<usize> {
+        if *next < lines {
+            *next += self.send_together(*next, lines);
+        }
+        let index = *next;
+        *next += 1;
+        (index < lines).then_some(index)
+    }
+
+    /// Sends what may go together of the lines from `first` on; says how many of them have their
+    /// fate or will have it.
+    fn send_together(&mut self, first: usize, lines: usize) -> usize {
+        if self.halt.is_some() || self.manner.rate.is_some() {
+            return 0;
+        }
+        let Some((parsed, first_slot)) = self.ledger.last() else {
+            return 0;
+        };
+        let manner = self.manner;
+        let topic_of = |index| manner.topic.as_deref().or_else(|| parsed.topic(index));
+        let Some(topic) = topic_of(first) else {
+            return 0;
+        };
+        if pass(self.gate.as_mut(), topic).is_err() {
+            return 0;
+        }
+        let records: Vec<Outgoing<'_>> = (first..lines)
+            .take(TOGETHER)
+            .take_while(|index| *index == first || topic_of(*index) == Some(topic))
+            .map_while(|index| parsed.without_headers(index))
+            .take_while(|record| record.timestamp.is_none() || manner.now)
+            .map(|record| Outgoing {
+                partition: record.partition.filter(|_| !manner.repartition),
+                timestamp: None,
+                key: record.key,
+                value: record.value,
+                headers: &[],
+            })
+            .collect();
+        if records.is_empty() {
+            return 0;
+        }
+        let mut refused = Vec::new();
+        let settled =
+            self.producer
+                .send_together(topic, &records, first_slot + first, |slot, refusal| {
+                    refused.push((slot, refusal));
+                });
+        for (slot, refusal) in refused {
+            self.decide(slot, Fate::Failed(Box::new(refusal.into())));
+            if self.manner.all_or_nothing {
+                self.halt = Some(Halt::Failure);
+            }
+        }
+        settled
     }
 
     fn other(&mut self, piece: Piece) -> Result<(), SettleError> {

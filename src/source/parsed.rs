@@ -121,6 +121,20 @@ impl Parsed {
         })
     }
 
+    /// The record in line `index`, if there is one and it has no headers.
+    pub fn without_headers(&self, index: usize) -> Option<Ready<'_>> {
+        let slot = self.records[index].as_ref().ok()?;
+        let bytes = |place| self.bytes(place);
+        slot.headers.is_empty().then(|| Ready {
+            topic: self.topic(index),
+            partition: slot.partition,
+            timestamp: slot.timestamp,
+            key: slot.key.map(bytes),
+            value: slot.value.map(bytes),
+            headers: &[],
+        })
+    }
+
     /// The topic that line `index` names.
     pub fn topic(&self, index: usize) -> Option<&str> {
         let topic = self.records[index].as_ref().ok()?.topic?;
