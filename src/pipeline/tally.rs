@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::filter::{Difference, Filter, json_of};
-use crate::record::{Pointer, Record};
+use crate::record::{Place, Pointer, Record};
 
 /// How many records are to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,19 +74,6 @@ pub enum Verdict {
     Open,
     /// It does not hold, and no further record can change that.
     Refuted,
-}
-
-/// A place in a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub partition: i32,
-    pub offset: i64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "-p {} -o {}", self.partition, self.offset)
-    }
 }
 
 /// The record that held the most of what `--subset` asks for.
@@ -215,10 +202,7 @@ impl<'a> Tally<'a> {
 
     /// Counts one record in.
     pub fn see(&mut self, record: &Record<'_>) {
-        let place = Place {
-            partition: record.partition,
-            offset: record.offset,
-        };
+        let place = record.position().place;
         self.seen += 1;
         self.last = Some(place);
         if !self.expectation.filter.matches(record) {

@@ -14,6 +14,7 @@ mod line;
 mod outgoing;
 mod payload;
 mod pointer;
+mod position;
 #[cfg(test)]
 mod properties;
 mod template;
@@ -27,6 +28,7 @@ pub use outgoing::{Outgoing, OutgoingHeader};
 pub use payload::{PayloadMode, PayloadModeError};
 pub(crate) use payload::{write as write_payload, write_json};
 pub use pointer::{Pointer, PointerError};
+pub use position::{Place, Position};
 pub use template::{Template, TemplateError};
 
 /// One record as Kafka keeps it, borrowed from the batch that holds it.
@@ -46,6 +48,20 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// In order; a name may repeat and a value may be null.
     pub headers: &'a [Header<'a>],
+}
+
+impl<'a> Record<'a> {
+    /// Where it is.
+    pub fn position(&self) -> Position<'a> {
+        let place = Place {
+            partition: self.partition,
+            offset: self.offset,
+        };
+        Position {
+            topic: self.topic,
+            place,
+        }
+    }
 }
 
 /// One header of a record.

@@ -92,6 +92,12 @@ impl Output {
     }
 
     fn append(&mut self, record: &Record<'_>) {
+        // People change the width of their terminals while they read.
+        if let Format::Pretty(pretty) | Format::Labelled(pretty) = &mut self.format
+            && let Some(width) = width(&self.file)
+        {
+            pretty.set_width(width);
+        }
         match &mut self.for_terminal {
             None => self.format.write(record, &mut self.chunk),
             Some(text) => {
@@ -240,6 +246,12 @@ impl Writer {
             }
         }
     }
+}
+
+/// How many columns a terminal has; `None` where it does not tell, and of what is none.
+fn width(file: &File) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(file).ok()?;
+    (size.ws_col > 0).then(|| size.ws_col.into())
 }
 
 fn gone() -> io::Error {

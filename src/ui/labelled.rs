@@ -19,9 +19,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::indent::indented;
-use super::pretty::{HEADER, KEY, POSITION, Pretty, TIME, VALUE_LIMIT, write_short};
-use super::sanitize::sanitize_into;
+use super::fold::Sheet;
+use super::json::Json;
+use super::pretty::{HEADER, INDENT, KEY, POSITION, Pretty, TIME, remark, write_short};
 use crate::record::Record;
 
 /// A value of the form that the labels are for.
@@ -41,47 +41,44 @@ impl Pretty {
         let labels: Option<Labels<'_>> = record
             .value
             .and_then(|value| serde_json::from_slice(value).ok());
-        self.write_label("topic: ", out);
-        self.write_styled(POSITION, out, |out| {
-            write_short(record.topic.as_bytes(), out);
-        });
-        self.write_label("\ndata type: ", out);
+        let mut sheet = self.sheet(out);
+        let sheet = &mut sheet;
+        begin("topic: ", sheet);
+        write_short(POSITION, record.topic.as_bytes(), sheet);
+        sheet.end_line();
+        begin("data type: ", sheet);
         match &labels {
-            Some(labels) => self.write_styled(KEY, out, |out| {
-                write_short(labels.data_type.as_bytes(), out);
-            }),
-            None => self.write_remark(format_args!("unknown"), out),
+            Some(labels) => write_short(KEY, labels.data_type.as_bytes(), sheet),
+            None => remark("unknown", sheet),
         }
-        self.write_label("\ntime: ", out);
+        sheet.end_line();
+        begin("time: ", sheet);
         let time = labels.as_ref().map(|labels| labels.timestamp.get());
         match (time, record.timestamp) {
-            (Some(time), _) => self.write_styled(TIME, out, |out| {
+            (Some(time), _) => {
                 let text = serde_json::from_str::<Cow<'_, str>>(time);
-                write_short(text.as_deref().unwrap_or(time).as_bytes(), out);
-            }),
+                write_short(TIME, text.as_deref().unwrap_or(time).as_bytes(), sheet);
+            }
             (None, Some(time)) => {
-                self.write_styled(TIME, out, |out| self.write_time(time.millis, out));
+                sheet.write(TIME, &self.time(time.millis));
             }
-            (None, None) => self.write_remark(format_args!("no timestamp"), out),
+            (None, None) => remark("no timestamp", sheet),
         }
-        self.write_label("\npayload:\n", out);
-        match labels.map(|labels| labels.payload.get()) {
-            Some(payload) if payload.len() <= VALUE_LIMIT => {
-                let mut clean = Vec::new();
-                sanitize_into(&indented(payload), &mut clean);
-                out.extend_from_slice(b"  ");
-                self.write_lines(&clean, out);
-                out.push(b'\n');
-            }
-            Some(payload) => self.write_value(Some(payload.as_bytes()), out),
-            None => self.write_value(record.value, out),
+        sheet.end_line();
+        begin("payload:", sheet);
+        sheet.end_line();
+        match labels.map(|labels| labels.payload) {
+            Some(payload) => self.write_json(Json::spread(payload), payload.get().len(), sheet),
+            None => self.write_value(record.value, sheet),
         }
-        out.push(b'\n');
+        sheet.end_line();
     }
+}
 
-    fn write_label(&self, label: &str, out: &mut Vec<u8>) {
-        self.write_styled(HEADER, out, |out| out.extend_from_slice(label.as_bytes()));
-    }
+/// Begins a line of which what is folded is indented.
+fn begin(label: &str, sheet: &mut Sheet<'_>) {
+    sheet.indent(0, INDENT * 2);
+    sheet.write(HEADER, label);
 }
 
 #[cfg(test)]
@@ -133,11 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_payload_it_says_how_many_lines_are_left_out() {
+    fn of_a_long_payload_it_says_how_much_is_left_out() {
         let payload = serde_json::json!((0..60).collect::<Vec<_>>());
         let value = serde_json::json!({"data_type": "n", "timestamp": 1, "payload": payload});
         let text = shown(Some(value.to_string().as_bytes()));
-        assert!(text.ends_with("    38,\n  … (+22 lines)\n\n"), "{text}");
+        assert!(text.ends_with("    38,\n  … (+63 bytes)\n\n"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What reaches the user: status lines, warnings, errors on stderr.
 
 mod confirm;
-mod indent;
+mod fold;
+mod json;
 mod labelled;
 pub mod pretty;
 pub mod rows;

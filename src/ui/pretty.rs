@@ -6,43 +6,45 @@
 //!   {"id":7,"total":101}
 //! ```
 //! Nothing of a record reaches the terminal raw, and only a head line begins in the first column,
-//! so that no payload can pass for another record.
+//! also where lines are folded, so that no payload can pass for another record.
 
-use std::io::Write;
+use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::value::RawValue;
 
-use super::indent::indented;
-use super::sanitize::{one_line_into, sanitize_into};
+use super::fold::{Sheet, USUAL_WIDTH, columns};
+use super::json::Json;
+use super::sanitize::OneLine;
 use crate::record::Record;
 
 /// Bytes of a value that are shown.
-pub(super) const VALUE_LIMIT: usize = 4096;
+const VALUE_LIMIT: usize = 4096;
 /// Lines of a value that are shown.
 const LINE_LIMIT: usize = 40;
 /// Bytes of a key, of a header's name and of its value that are shown.
 const KEY_LIMIT: usize = 256;
 /// Bytes that are shown of what is not text.
 const HEX_LIMIT: usize = 32;
-/// JSON that is longer is spread over lines.
-const JSON_WIDTH: usize = 96;
+/// The column where a record's headers and its value begin.
+pub(super) const INDENT: usize = 2;
 
+pub(super) const PLAIN: Style = Style::new();
 pub(super) const POSITION: Style = Style::new().bold();
 pub(super) const TIME: Style = AnsiColor::Green.on_default();
 pub(super) const KEY: Style = AnsiColor::Cyan.on_default();
 pub(super) const HEADER: Style = Style::new().dimmed();
 /// What kpipe says in place of bytes: null, empty, how much was left out.
-const REMARK: Style = AnsiColor::Yellow.on_default();
+pub(super) const REMARK: Style = AnsiColor::Yellow.on_default();
 
 /// Writes records for a terminal, their columns aligned as far as they were seen.
 #[derive(Clone, Debug)]
 pub struct Pretty {
     color: bool,
     zone: TimeZone,
+    width: usize,
     position_width: usize,
 }
 
@@ -52,131 +54,127 @@ impl Pretty {
         Pretty {
             color,
             zone,
+            width: USUAL_WIDTH,
             position_width: 0,
         }
+    }
+
+    /// Folds at so many columns from now on.
+    pub fn set_width(&mut self, width: usize) {
+        self.width = width;
     }
 
     /// Appends a record to `out`: a head line, a line for each header, the value on its own lines.
     ///
     /// The position is in the form that `kpipe tail` takes. JSON objects and arrays are indented
-    /// when they are long, with numbers and repeated names as they are.
+    /// when they are wider than the terminal, with numbers and repeated names as they are.
     pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.write_head(record, out);
+        let position = OneLine(&record.position().to_string()).to_string();
+        self.position_width = self.position_width.max(columns(&position));
+        let mut sheet = self.sheet(out);
+        self.write_head(record, &position, &mut sheet);
+        sheet.end_line();
         for header in record.headers {
-            self.write_styled(HEADER, out, |out| {
-                out.extend_from_slice(b"  ");
-                write_short(header.name, out);
-                out.extend_from_slice(b": ");
-                write_short(header.value.unwrap_or(b"(null)"), out);
-            });
-            out.push(b'\n');
+            sheet.indent(INDENT, INDENT * 2);
+            write_short(HEADER, header.name, &mut sheet);
+            sheet.write(HEADER, ": ");
+            write_short(HEADER, header.value.unwrap_or(b"(null)"), &mut sheet);
+            sheet.end_line();
         }
-        self.write_value(record.value, out);
+        self.write_value(record.value, &mut sheet);
     }
 
-    fn write_head(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let mut position = Vec::new();
-        one_line_into(record.topic.as_bytes(), &mut position);
-        print(
-            &mut position,
-            format_args!(" -p {} -o {}", record.partition, record.offset),
-        );
-        self.position_width = self.position_width.max(position.len());
-        let padding = self.position_width - position.len() + 2;
-        self.write_styled(POSITION, out, |out| out.extend_from_slice(&position));
-        print(out, format_args!("{:padding$}", ""));
+    pub(super) fn sheet<'a>(&self, out: &'a mut Vec<u8>) -> Sheet<'a> {
+        Sheet::new(out, self.width, self.color)
+    }
+
+    fn write_head(&self, record: &Record<'_>, position: &str, sheet: &mut Sheet<'_>) {
+        sheet.indent(0, INDENT * 2);
+        sheet.write(POSITION, position);
+        let padding = self.position_width - columns(position) + 2;
+        sheet.write(PLAIN, &" ".repeat(padding));
         match record.timestamp {
-            Some(timestamp) => {
-                self.write_styled(TIME, out, |out| self.write_time(timestamp.millis, out));
-            }
-            None => self.write_remark(format_args!("{:<23}", "no timestamp"), out),
-        }
-        out.extend_from_slice(b"  ");
+            Some(timestamp) => sheet.write(TIME, &self.time(timestamp.millis)),
+            None => sheet.write(REMARK, &format!("{:<23}", "no timestamp")),
+        };
+        sheet.write(PLAIN, "  ");
         match record.key {
-            None => self.write_remark(format_args!("null key"), out),
-            Some(b"") => self.write_remark(format_args!("empty key"), out),
+            None => remark("null key", sheet),
+            Some(b"") => remark("empty key", sheet),
             Some(key) => {
-                out.extend_from_slice(b"key ");
-                self.write_styled(KEY, out, |out| write_short(key, out));
+                sheet.write(PLAIN, "key ");
+                write_short(KEY, key, sheet);
             }
         }
-        out.push(b'\n');
     }
 
-    pub(super) fn write_time(&self, millis: i64, out: &mut Vec<u8>) {
-        if let Ok(time) = Timestamp::from_millisecond(millis) {
-            let local = time.to_zoned(self.zone.clone());
-            print(
-                out,
-                format_args!("{}", local.strftime("%Y-%m-%d %H:%M:%S%.3f")),
-            );
-        } else {
-            print(out, format_args!("{millis:<23}"));
-        }
+    pub(super) fn time(&self, millis: i64) -> String {
+        Timestamp::from_millisecond(millis).map_or_else(
+            |_| format!("{millis:<23}"),
+            |time| {
+                let local = time.to_zoned(self.zone.clone());
+                local.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+            },
+        )
     }
 
-    /// Appends a value on lines of its own, two columns in.
-    pub(super) fn write_value(&self, value: Option<&[u8]>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"  ");
-        match (value, value.and_then(|value| text_of(value, VALUE_LIMIT))) {
-            (None, _) => self.write_remark(format_args!("tombstone"), out),
-            (Some(b""), _) => self.write_remark(format_args!("empty value"), out),
-            (Some(value), Some(text)) => {
-                self.write_lines(&fit(text), out);
-                self.write_rest(value.len() - text.len(), out);
+    /// Writes a value on lines of its own.
+    pub(super) fn write_value(&self, value: Option<&[u8]>, sheet: &mut Sheet<'_>) {
+        let json = value
+            .and_then(|value| str::from_utf8(value).ok())
+            .and_then(|text| Json::find(text, self.width.saturating_sub(INDENT)));
+        match (value, json) {
+            (Some(value), Some(json)) => self.write_json(json, value.len(), sheet),
+            (Some(value), None) if !value.is_empty() => {
+                sheet.limit_lines(LINE_LIMIT);
+                sheet.indent(INDENT, INDENT);
+                let rest = match text_of(value, VALUE_LIMIT) {
+                    Some(text) => value.len() - sheet.write_lines(PLAIN, text),
+                    None => {
+                        remark("not UTF-8 ", sheet);
+                        write_hex(PLAIN, value, sheet)
+                    }
+                };
+                finish(rest, sheet);
             }
-            (Some(value), None) => {
-                self.write_remark(format_args!("not UTF-8 "), out);
-                self.write_rest(write_hex(value, out), out);
+            (value, _) => {
+                sheet.indent(INDENT, INDENT);
+                let word = value.map_or("tombstone", |_| "empty value");
+                remark(word, sheet);
+                sheet.end_line();
             }
         }
-        out.push(b'\n');
     }
 
-    fn write_rest(&self, bytes: usize, out: &mut Vec<u8>) {
-        if bytes > 0 {
-            self.write_remark(format_args!("… (+{bytes} bytes)"), out);
-        }
-    }
-
-    /// Writes what is fit for a terminal already, its second line and the rest two columns in,
-    /// and how many lines were left out.
-    pub(super) fn write_lines(&self, clean: &[u8], out: &mut Vec<u8>) {
-        let mut lines = clean.split(|byte| *byte == b'\n');
-        for (index, line) in lines.by_ref().take(LINE_LIMIT).enumerate() {
-            if index > 0 {
-                out.extend_from_slice(b"\n  ");
-            }
-            out.extend_from_slice(line);
-        }
-        let folded = lines.count();
-        if folded > 0 {
-            let lines = if folded == 1 { "line" } else { "lines" };
-            out.extend_from_slice(b"\n  ");
-            self.write_remark(format_args!("… (+{folded} {lines})"), out);
-        }
-    }
-
-    pub(super) fn write_remark(&self, remark: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
-        self.write_styled(REMARK, out, |out| print(out, remark));
-    }
-
-    pub(super) fn write_styled(
-        &self,
-        style: Style,
-        out: &mut Vec<u8>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let style = if self.color { style } else { Style::new() };
-        print(out, format_args!("{style}"));
-        write(out);
-        print(out, format_args!("{style:#}"));
+    /// Writes JSON of `length` bytes on lines of its own.
+    pub(super) fn write_json(&self, json: Json<'_>, length: usize, sheet: &mut Sheet<'_>) {
+        sheet.limit_lines(LINE_LIMIT);
+        sheet.indent(INDENT, INDENT * 2);
+        let written = json.write(INDENT, VALUE_LIMIT, sheet);
+        finish(length - written, sheet);
     }
 }
 
-pub(super) fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a `Vec` does not fail.
-    let _ = out.write_fmt(arguments);
+/// Says how many bytes were left out, and ends a value's lines.
+fn finish(rest: usize, sheet: &mut Sheet<'_>) {
+    let is_full = sheet.is_full();
+    sheet.limit_lines(usize::MAX);
+    if is_full {
+        sheet.begin_line(INDENT, INDENT);
+    }
+    write_rest(rest, sheet);
+    sheet.end_line();
+}
+
+pub(super) fn remark(remark: impl Display, sheet: &mut Sheet<'_>) {
+    sheet.write_together(REMARK, &remark.to_string());
+}
+
+fn write_rest(bytes: usize, sheet: &mut Sheet<'_>) {
+    if bytes > 0 {
+        let unit = if bytes == 1 { "byte" } else { "bytes" };
+        remark(format_args!("… (+{bytes} {unit})"), sheet);
+    }
 }
 
 /// Returns the first `limit` bytes as text, a character that they cut left out; `None` when they
@@ -192,49 +190,30 @@ fn text_of(bytes: &[u8], limit: usize) -> Option<&str> {
     }
 }
 
-/// Writes a key or a part of a header on one line, and how much of it was left out.
-pub(super) fn write_short(bytes: &[u8], out: &mut Vec<u8>) {
+/// Writes a key or a part of a header without line breaks, and how much of it was left out.
+pub(super) fn write_short(style: Style, bytes: &[u8], sheet: &mut Sheet<'_>) {
     let rest = match text_of(bytes, KEY_LIMIT) {
         Some(text) => {
-            one_line_into(text.as_bytes(), out);
+            sheet.write(style, text);
             bytes.len() - text.len()
         }
-        None => write_hex(bytes, out),
+        None => write_hex(style, bytes, sheet),
     };
-    if rest > 0 {
-        print(out, format_args!("… (+{rest} bytes)"));
-    }
+    write_rest(rest, sheet);
 }
 
 /// Writes the first bytes in hexadecimal, and returns how many are left.
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+fn write_hex(style: Style, bytes: &[u8], sheet: &mut Sheet<'_>) -> usize {
     let shown = &bytes[..bytes.len().min(HEX_LIMIT)];
-    print(out, format_args!("0x{}", HEXLOWER.encode_display(shown)));
+    sheet.write(style, &format!("0x{}", HEXLOWER.encode(shown)));
     bytes.len() - shown.len()
-}
-
-/// Returns a value's text as a terminal may have it, a long object over several lines.
-fn fit(text: &str) -> Vec<u8> {
-    let mut clean = Vec::new();
-    if is_long_object(text) {
-        sanitize_into(&indented(text), &mut clean);
-    } else {
-        sanitize_into(text.as_bytes(), &mut clean);
-    }
-    clean
-}
-
-fn is_long_object(text: &str) -> bool {
-    text.len() > JSON_WIDTH
-        && text.starts_with(['{', '['])
-        && !text.contains('\n')
-        && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::json::{LITERAL, NAME, NUMBER, STRING};
     use super::*;
     use crate::record::{self, Header, TimestampKind};
 
@@ -333,67 +312,102 @@ mod tests {
         assert_eq!(columns, [22, 22]);
     }
 
-    #[test]
-    fn long_json_is_indented_and_broken_json_is_not() {
-        let long = "x".repeat(100);
-        let json = format!(r#"{{"a":"{long}","b":1.50}}"#);
-        let expected = format!("\n  {{\n    \"a\": \"{long}\",\n    \"b\": 1.50\n  }}\n");
-        assert!(
-            shown(&Record {
-                value: Some(json.as_bytes()),
-                ..RECORD
-            })
-            .ends_with(&expected)
-        );
-        let broken = &json[..json.len() - 1];
-        let expected = format!("\n  {broken}\n");
-        assert!(
-            shown(&Record {
-                value: Some(broken.as_bytes()),
-                ..RECORD
-            })
-            .ends_with(&expected)
-        );
+    fn value_of(value: &[u8]) -> String {
+        let shown = shown(&Record {
+            value: Some(value),
+            ..RECORD
+        });
+        let (_, value) = shown.split_once('\n').unwrap();
+        value.to_owned()
     }
 
     #[test]
-    fn long_values_are_folded_between_characters() {
+    fn json_wider_than_the_terminal_is_indented_and_broken_json_is_not() {
+        let wide = "x".repeat(66);
+        let json = |length: usize| format!(r#"{{"a":"{}","b":1.50}}"#, &wide[..length]);
+        assert_eq!(value_of(json(61).as_bytes()), format!("  {}\n", json(61)));
+        let indented = format!("  {{\n    \"a\": \"{wide}\",\n    \"b\": 1.50\n  }}\n");
+        assert_eq!(value_of(json(66).as_bytes()), indented);
+        let broken = &json(66)[..80];
+        let folded = format!("  {}\n  {}\n", &broken[..78], &broken[78..]);
+        assert_eq!(value_of(broken.as_bytes()), folded);
+    }
+
+    #[test]
+    fn long_json_is_indented_as_far_as_it_is_shown() {
+        let numbers: Vec<_> = (100..2100).collect();
+        let json = serde_json::to_string(&numbers).unwrap();
+        let text = value_of(json.as_bytes());
+        assert_eq!(text.lines().count(), 41);
+        let rest = json.len() - "[".len() - 39 * "100,".len();
+        assert!(
+            text.ends_with(&format!("\n    138,\n  … (+{rest} bytes)\n")),
+            "{text}"
+        );
+        let long = format!("[\"{}\"]", "x".repeat(5000));
+        let text = value_of(long.as_bytes());
+        assert!(text.starts_with("  [\n    \"xxx"), "{text}");
+        // Where it goes on is further in than where it begins.
+        assert!(text.contains("x\n        x"), "{text}");
+    }
+
+    #[test]
+    fn long_values_are_cut_between_characters_and_folded() {
         let long = "ä".repeat(3000);
-        let text = shown(&Record {
-            value: Some(&long.as_bytes()[1..]),
-            ..RECORD
-        });
-        assert!(text.contains("not UTF-8 0xa4c3a4"), "{text}");
+        let text = value_of(&long.as_bytes()[1..]);
+        assert!(text.starts_with("  not UTF-8 0xa4c3a4"), "{text}");
         assert!(text.ends_with("… (+5967 bytes)\n"), "{text}");
         let odd = format!("x{long}");
+        let text = value_of(odd.as_bytes());
+        assert!(text.ends_with("ää… (+1906 bytes)\n"), "{text}");
+        assert!(text.lines().all(|line| columns(line) <= USUAL_WIDTH));
+        let key = "k".repeat(300);
         let text = shown(&Record {
-            value: Some(odd.as_bytes()),
+            key: Some(key.as_bytes()),
             ..RECORD
         });
-        assert!(text.ends_with("ää… (+1906 bytes)\n"), "{text}");
-        let key = "k".repeat(300);
-        assert!(
-            shown(&Record {
-                key: Some(key.as_bytes()),
-                ..RECORD
-            })
-            .contains("kk… (+44 bytes)\n")
-        );
+        assert!(text.contains("\n    kkk"), "{text}");
+        assert!(text.contains("kk\n    … (+44 bytes)\n"), "{text}");
     }
 
     #[test]
-    fn a_value_of_many_lines_is_folded() {
-        let lines = |count: usize| vec!["x"; count].join("\n");
-        let shown = |count| {
-            let value = lines(count);
-            let value = Some(value.as_bytes());
-            shown(&Record { value, ..RECORD })
-        };
-        assert_eq!(shown(40).lines().count(), 41);
-        assert!(shown(40).ends_with("\n  x\n"));
-        assert_eq!(shown(41).lines().count(), 42);
-        assert!(shown(41).ends_with("\n  x\n  … (+1 line)\n"));
-        assert!(shown(100).ends_with("\n  x\n  … (+60 lines)\n"));
+    fn of_a_value_of_many_lines_the_first_are_shown() {
+        let lines = |count: usize| value_of(vec!["x"; count].join("\n").as_bytes());
+        assert_eq!(lines(40).lines().count(), 40);
+        assert!(lines(40).ends_with("\n  x\n"));
+        assert_eq!(lines(41).lines().count(), 41);
+        assert!(lines(41).ends_with("\n  x\n  … (+2 bytes)\n"));
+        assert!(lines(100).ends_with("\n  x\n  … (+120 bytes)\n"));
+    }
+
+    #[test]
+    fn no_payload_reaches_the_first_column_by_filling_a_line() {
+        let forged = format!(
+            "{}orders -p 2 -o 4712  2025-11-20 21:00:00.123",
+            " ".repeat(78)
+        );
+        let json = format!("[\"{forged}\"]");
+        let headers = [Header {
+            name: forged.as_bytes(),
+            value: Some(forged.as_bytes()),
+        }];
+        for value in [&forged, &json] {
+            let record = Record {
+                key: Some(forged.as_bytes()),
+                value: Some(value.as_bytes()),
+                headers: &headers,
+                ..RECORD
+            };
+            assert_harmless(&record);
+        }
+    }
+
+    #[test]
+    fn json_has_colours() {
+        let mut out = Vec::new();
+        Pretty::new(true, TimeZone::UTC).write(&RECORD, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(&format!("{NAME}\"id\"{NAME:#}")), "{text:?}");
     }
 
     #[test]
@@ -409,7 +423,8 @@ mod tests {
         );
     }
 
-    const ATTACKS: [&str; 7] = [
+    const ATTACKS: [&str; 8] = [
+        "ad\u{200b}min\u{feff}",
         "\x1b]52;c;ZXZpbA==\x07",
         "\x1b]0;title\x07",
         "\x1b[6n",
@@ -421,12 +436,14 @@ mod tests {
 
     /// Drops the styles of this module: what escapes are left came from the record.
     fn without_styles(text: &str) -> String {
-        [POSITION, TIME, KEY, HEADER, REMARK]
-            .iter()
-            .fold(text.to_owned(), |text, style| {
-                text.replace(&style.to_string(), "")
-                    .replace(&format!("{style:#}"), "")
-            })
+        [
+            POSITION, TIME, KEY, HEADER, REMARK, NAME, STRING, NUMBER, LITERAL,
+        ]
+        .iter()
+        .fold(text.to_owned(), |text, style| {
+            text.replace(&style.to_string(), "")
+                .replace(&format!("{style:#}"), "")
+        })
     }
 
     fn assert_harmless(record: &Record<'_>) {
@@ -440,6 +457,10 @@ mod tests {
         }));
         assert!(
             plain.lines().skip(1).all(|line| line.starts_with("  ")),
+            "{plain}"
+        );
+        assert!(
+            plain.lines().all(|line| columns(line) <= USUAL_WIDTH),
             "{plain}"
         );
     }

@@ -2,7 +2,9 @@
 //! colour or a title, fill the clipboard, make the terminal answer, or reorder what is read.
 //!
 //! Escaped are C0 but tab and newline, DEL, C1, the line and paragraph separators, the marks that
-//! change the direction of text (UAX #9; CVE-2021-42574), and bytes that are not UTF-8.
+//! change the direction of text (UAX #9; CVE-2021-42574), what is there and cannot be seen, such as
+//! a byte order mark or the tags that hide text, and bytes that are not UTF-8. The joiners of
+//! emoji and of many scripts stay.
 
 use std::fmt::{self, Write};
 
@@ -34,6 +36,8 @@ fn is_harmful(character: char) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             true
         }
+        '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,
+        '\u{e0000}'..='\u{e007f}' => true,
         _ => character.is_control(),
     }
 }
@@ -106,6 +110,17 @@ mod tests {
             ("bell, NUL, DEL", "\x07\0\x7f", "\\x07\\x00\\x7f"),
             ("overprint", "safe\rEVIL", "safe\\rEVIL"),
             ("bidi override", "\u{202e}txt.exe", "\\u{202e}txt.exe"),
+            (
+                "zero width",
+                "ad\u{200b}min\u{feff}",
+                "ad\\u{200b}min\\u{feff}",
+            ),
+            ("tags", "a\u{e0041}b", "a\\u{e0041}b"),
+            (
+                "joiners",
+                "👨\u{200d}👩 می\u{200c}خواهم",
+                "👨\u{200d}👩 می\u{200c}خواهم",
+            ),
             ("bidi isolate", "\u{2066}a\u{2069}", "\\u{2066}a\\u{2069}"),
             (
                 "direction marks",
