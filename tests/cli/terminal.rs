@@ -23,8 +23,10 @@ fn on(command: Command) -> (String, i32) {
     (screen, status)
 }
 
-/// Titles, colours, a C1 sequence, a bell, a delete, and text that runs backwards.
-const HOSTILE: &str = "\u{1b}]0;title\u{7}\u{1b}[31mred\u{9b}2J\u{7f}\u{202e}evil";
+/// A title, a clipboard, a colour, a C1 sequence, a delete, text that runs backwards, and a space
+/// that has no width.
+const HOSTILE: &str =
+    "\u{1b}]0;t\u{7}\u{1b}]52;c;eA==\u{7}\u{1b}[31mred\u{9b}2J\u{7f}\u{202e}\u{200b}evil";
 
 #[track_caller]
 fn harmless(screen: &str) {
@@ -34,7 +36,9 @@ fn harmless(screen: &str) {
         assert!(!rest.contains(bad), "{bad:?} in {screen:?}");
     }
     // As bytes, where the terminal's reader does not decode them.
-    assert!(!rest.contains("\u{e2}\u{80}\u{ae}"), "{screen:?}");
+    for bad in ["\u{e2}\u{80}\u{ae}", "\u{e2}\u{80}\u{8b}"] {
+        assert!(!rest.contains(bad), "{bad:?} in {screen:?}");
+    }
 }
 
 fn hostile() -> Place {
@@ -65,6 +69,72 @@ fn records_are_readable_and_cannot_drive_the_terminal() {
         assert!(screen.contains("evil"), "{screen}");
         assert_eq!(screen.contains('\u{1b}'), color == "always", "{screen:?}");
     }
+}
+
+/// The width on the screen of a line without colours, as the characters here are wide.
+fn width(line: &str) -> usize {
+    let of = |character| match character {
+        '漢' => 2,
+        '\u{301}' | '\r' => 0,
+        _ => 1,
+    };
+    line.chars().map(of).sum()
+}
+
+#[test]
+fn long_values_are_folded_at_the_width_of_the_terminal() {
+    let place = Place::with(&["orders:1"]);
+    let text = format!("{}{}", "漢e\u{301}".repeat(40), " ".repeat(99));
+    let forged = format!("{text}orders -p 0 -o 7  2026-11-20 21:41:03.123  key x");
+    let line = serde_json::json!({
+        "key": forged, "value": {"text": forged}, "headers": [{"key": "h", "value": forged}],
+    });
+    let lines = format!("{line}\n{}\n", serde_json::json!({"value": forged}));
+    place
+        .kpipe(&["send", "orders", "-q"])
+        .input(lines)
+        .run()
+        .ends(0);
+    for columns in [33, 50, 120] {
+        let script = format!("stty cols {columns}; kpipe tail orders -e --color always");
+        let (screen, status) = on_terminal(place.bash(&script));
+        // The terminal's reader takes each byte for a character.
+        let bytes: Vec<u8> = screen
+            .chars()
+            .map(|one| u8::try_from(one).unwrap())
+            .collect();
+        let screen = String::from_utf8(bytes).unwrap();
+        assert_eq!(status, 0, "{screen}");
+        let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+        let screen = colours.replace_all(&screen, "");
+        let widest = screen.lines().map(width).max().unwrap();
+        assert!(
+            (columns - 1..=columns).contains(&widest),
+            "{widest} in {columns}: {screen}"
+        );
+        let heads = screen.lines().filter(|line| !line.starts_with("  "));
+        let heads: Vec<&str> = heads.collect();
+        assert_eq!(heads.len(), 2, "{screen}");
+        assert!(heads[1].starts_with("orders -p 0 -o 1"), "{screen}");
+    }
+}
+
+#[test]
+fn json_has_colours_unless_they_are_unwanted() {
+    let place = Place::with(&["orders:1"]);
+    place.send("orders", &[r#"{"id":7}"#]);
+    let tail = ["tail", "orders", "-e"];
+    let shown = |invocation: Invocation| on_terminal(invocation.env("TERM", "xterm")).0;
+    let name = "\u{1b}[34m\"id\"\u{1b}[0m:";
+    let coloured = shown(place.kpipe(&tail));
+    assert!(coloured.contains(name), "{coloured:?}");
+    let plain = shown(place.kpipe(&tail).env("NO_COLOR", "1"));
+    assert!(
+        plain.contains("{\"id\":7}") && !plain.contains('\u{1b}'),
+        "{plain:?}"
+    );
+    let never = shown(place.kpipe(&[&tail[..], &["--color", "never"]].concat()));
+    assert_eq!(never, plain);
 }
 
 #[test]
