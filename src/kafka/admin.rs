@@ -142,14 +142,6 @@ impl Admin {
             .collect())
     }
 
-    /// How many brokers there are and may be asked, as they say themselves.
-    pub fn broker_count(&self) -> Result<usize, Error> {
-        let metadata = self.client.ask("ask for the brokers", |timeout| {
-            self.client.native.fetch_metadata(None, timeout)
-        })?;
-        Ok(metadata.brokers().len())
-    }
-
     /// The topic of this name.
     pub fn topic(&self, name: &str) -> Result<Topic, Error> {
         // Says why there is none, and which was most likely meant.

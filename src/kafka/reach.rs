@@ -59,6 +59,31 @@ struct RoundTrips {
     cnt: u64,
 }
 
+/// What became of a broker's requests, from the beginning.
+#[derive(Deserialize)]
+struct Requests {
+    brokers: BTreeMap<String, Errors>,
+}
+
+#[derive(Deserialize)]
+struct Errors {
+    /// While sending, while receiving, and those that were not answered in time.
+    txerrs: u64,
+    rxerrs: u64,
+    req_timeouts: u64,
+}
+
+/// How many requests failed or timed out, by librdkafka's statistics.
+pub(super) fn request_errors(json: &str) -> Option<u64> {
+    let requests: Requests = serde_json::from_str(json).ok()?;
+    let brokers = requests.brokers.values();
+    Some(
+        brokers
+            .map(|one| one.txerrs + one.rxerrs + one.req_timeouts)
+            .sum(),
+    )
+}
+
 impl Probe {
     /// Makes connections, which [`Probe::reach`] waits for.
     ///

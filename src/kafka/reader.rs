@@ -13,7 +13,7 @@ use super::ffi::{self, Messages, Queue, Role};
 use super::offset_spec::OffsetSpec;
 use super::plan::{self, Range, Topics};
 use super::progress::Progress;
-use super::{Notice, Source, Step, consume};
+use super::{Notice, Source, Step, consume, reach};
 
 /// How often the topics are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(3);
@@ -42,6 +42,7 @@ pub struct Reader {
     selection: Selection,
     ranges: Vec<Range>,
     news: News,
+    request_errors: u64,
     changes: Option<Receiver<Change>>,
     /// What appears is read too, so there is no end.
     follows: bool,
@@ -103,6 +104,7 @@ impl Reader {
             selection,
             ranges: Vec::new(),
             news: News::default(),
+            request_errors: 0,
             changes: None,
             follows: !bounded,
         })
@@ -112,6 +114,16 @@ impl Reader {
     pub fn cut_partitions(&self) -> impl Iterator<Item = (&str, i32)> {
         let cut = self.ranges.iter().filter(|range| range.cut);
         cut.map(|range| (range.topic.as_str(), range.partition))
+    }
+
+    /// How many requests failed or timed out so far, as far as the client library tells, which it
+    /// does where `statistics.interval.ms` is set.
+    pub fn request_errors(&mut self) -> u64 {
+        let told = self.client.native.context().take_statistics();
+        if let Some(errors) = told.last().and_then(|json| reach::request_errors(json)) {
+            self.request_errors = self.request_errors.max(errors);
+        }
+        self.request_errors
     }
 
     fn start_all(&mut self) -> Result<(), Error> {

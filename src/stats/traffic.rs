@@ -28,6 +28,8 @@ pub struct Seen<'a> {
     pub key: Option<&'a [u8]>,
     /// Bytes of key, value and headers.
     pub size: u64,
+    /// Its headers say that somebody failed to handle it.
+    pub is_dead: bool,
 }
 
 /// What was seen of a topic.
@@ -43,6 +45,7 @@ struct Slot {
     /// Its time divided by the length of a slot.
     number: i64,
     bytes: u64,
+    dead: u64,
     sizes: Histogram<u64>,
     partitions: BTreeMap<i32, u64>,
     keys: HashMap<u64, u64>,
@@ -54,6 +57,8 @@ struct Slot {
 pub struct Numbers {
     pub records: u64,
     pub bytes: u64,
+    /// How many of them are dead letters.
+    pub dead: u64,
     /// Half of the records are no larger than this, to within 1 in 100.
     pub size_p50: u64,
     /// 95 of 100 records are no larger.
@@ -117,6 +122,7 @@ impl Traffic {
             let records = slot.sizes.len();
             numbers.records += records;
             numbers.bytes += slot.bytes;
+            numbers.dead += slot.dead;
             let bar = usize::try_from(last - slot.number).map_or(0, |age| SLOTS - 1 - age);
             numbers.bars[bar] += records;
             // Both have the same bounds.
@@ -159,6 +165,7 @@ impl Slot {
         Self {
             number,
             bytes: 0,
+            dead: 0,
             sizes: empty_histogram(),
             partitions: BTreeMap::new(),
             keys: HashMap::new(),
@@ -168,6 +175,7 @@ impl Slot {
 
     fn add(&mut self, seen: Seen<'_>) {
         self.bytes += seen.size;
+        self.dead += u64::from(seen.is_dead);
         // It grows by itself to whatever a size can be.
         let _ = self.sizes.record(seen.size);
         *self.partitions.entry(seen.partition).or_default() += 1;
@@ -195,6 +203,7 @@ mod tests {
             at,
             key: Some(key.as_bytes()),
             size,
+            is_dead: false,
         }
     }
 
@@ -211,9 +220,11 @@ mod tests {
         }
         let mut keyless = seen(9500, 0, "", 90);
         keyless.key = None;
+        keyless.is_dead = true;
         traffic.add(keyless, 9999);
         let numbers = traffic.numbers(9999);
         assert_eq!((numbers.records, numbers.bytes), (11, 190));
+        assert_eq!(numbers.dead, 1);
         assert_eq!((numbers.size_p50, numbers.size_p95), (10, 90));
         assert_eq!(numbers.partitions, BTreeMap::from([(0, 10), (1, 1)]));
         assert_eq!(numbers.keys, Some(2));
@@ -252,6 +263,7 @@ mod tests {
                 at: 0,
                 key: Some(key.as_bytes()),
                 size: 1 << 40,
+                is_dead: false,
             };
             traffic.add(seen, 0);
         }

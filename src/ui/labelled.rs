@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 
 use super::fold::Sheet;
 use super::json::Json;
-use super::pretty::{HEADER, INDENT, KEY, POSITION, Pretty, TIME, remark, write_short};
+use super::pretty::{HEADER, INDENT, KEY, POSITION, Pretty, TIME, remark, write_json, write_short};
 use crate::record::Record;
 
 /// A value of the form that the labels are for.
@@ -68,7 +68,7 @@ impl Pretty {
         begin("payload:", sheet);
         sheet.end_line();
         match labels.map(|labels| labels.payload) {
-            Some(payload) => self.write_json(Json::spread(payload), payload.get().len(), sheet),
+            Some(payload) => write_json(Json::spread(payload), payload.get().len(), sheet),
             None => self.write_value(record.value, sheet),
         }
         sheet.end_line();

@@ -124,16 +124,15 @@ impl Pretty {
             .and_then(|value| str::from_utf8(value).ok())
             .and_then(|text| Json::find(text, self.width.saturating_sub(INDENT)));
         match (value, json) {
-            (Some(value), Some(json)) => self.write_json(json, value.len(), sheet),
+            (Some(value), Some(json)) => write_json(json, value.len(), sheet),
             (Some(value), None) if !value.is_empty() => {
                 sheet.limit_lines(LINE_LIMIT);
                 sheet.indent(INDENT, INDENT);
-                let rest = match text_of(value, VALUE_LIMIT) {
-                    Some(text) => value.len() - sheet.write_lines(PLAIN, text),
-                    None => {
-                        remark("not UTF-8 ", sheet);
-                        write_hex(PLAIN, value, sheet)
-                    }
+                let rest = if let Some(text) = text_of(value, VALUE_LIMIT) {
+                    value.len() - sheet.write_lines(PLAIN, text)
+                } else {
+                    remark("not UTF-8 ", sheet);
+                    write_hex(PLAIN, value, sheet)
                 };
                 finish(rest, sheet);
             }
@@ -145,14 +144,14 @@ impl Pretty {
             }
         }
     }
+}
 
-    /// Writes JSON of `length` bytes on lines of its own.
-    pub(super) fn write_json(&self, json: Json<'_>, length: usize, sheet: &mut Sheet<'_>) {
-        sheet.limit_lines(LINE_LIMIT);
-        sheet.indent(INDENT, INDENT * 2);
-        let written = json.write(INDENT, VALUE_LIMIT, sheet);
-        finish(length - written, sheet);
-    }
+/// Writes JSON of `length` bytes on lines of its own.
+pub(super) fn write_json(json: Json<'_>, length: usize, sheet: &mut Sheet<'_>) {
+    sheet.limit_lines(LINE_LIMIT);
+    sheet.indent(INDENT, INDENT * 2);
+    let written = json.write(INDENT, VALUE_LIMIT, sheet);
+    finish(length - written, sheet);
 }
 
 /// Says how many bytes were left out, and ends a value's lines.

@@ -33,11 +33,12 @@ impl fmt::Display for OneLine<'_> {
 fn is_harmful(character: char) -> bool {
     match character {
         '\t' | '\n' => false,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+        // What changes the direction of text or separates lines.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        // What cannot be seen.
+        | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => {
             true
         }
-        '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,
-        '\u{e0000}'..='\u{e007f}' => true,
         _ => character.is_control(),
     }
 }

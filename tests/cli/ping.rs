@@ -12,24 +12,60 @@ use crate::wait::late;
 
 /// A way to the broker on which it advertises `host`, of as many letters as 127.0.0.1.
 fn advertising(target: &str, host: &str) -> String {
-    const SAID: &[u8] = b"127.0.0.1";
-    assert_eq!(host.len(), SAID.len());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (target, host) = (target.to_owned(), host.to_owned());
+    let changes = vec![(b"127.0.0.1".to_vec(), host.into())];
+    rewriting(listener, target, changes);
+    address
+}
+
+/// A way to brokers of which all say that the one with this index is at a name that does not
+/// resolve.
+pub(crate) fn misplacing(brokers: &[&str], index: usize) -> String {
+    let in_metadata = |host: &[u8], port: u16| [host, &i32::from(port).to_be_bytes()].concat();
+    let mut listeners = Vec::new();
+    let mut changes = Vec::new();
+    for (number, broker) in brokers.iter().enumerate() {
+        let (host, port) = broker.split_once(':').unwrap();
+        let said = in_metadata(host.as_bytes(), port.parse().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let instead = if number == index {
+            in_metadata(b"a.invalid", port.parse().unwrap())
+        } else {
+            in_metadata(b"127.0.0.1", listener.local_addr().unwrap().port())
+        };
+        changes.push((said, instead));
+        listeners.push(listener);
+    }
+    let address = listeners[usize::from(index == 0)].local_addr().unwrap();
+    for (listener, broker) in listeners.into_iter().zip(brokers) {
+        rewriting(listener, broker, changes.clone());
+    }
+    address.to_string()
+}
+
+/// Forwards to a broker, and of what that says changes parts to others of the same length.
+fn rewriting(listener: TcpListener, target: &str, changes: Vec<(Vec<u8>, Vec<u8>)>) {
+    for (said, instead) in &changes {
+        assert_eq!(said.len(), instead.len());
+    }
+    let target = target.to_owned();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let broker = TcpStream::connect(&target).unwrap();
             let mut there = (stream.try_clone().unwrap(), broker.try_clone().unwrap());
             thread::spawn(move || std::io::copy(&mut there.0, &mut there.1));
-            let (mut broker, mut stream, host) = (broker, stream, host.clone());
+            let (mut broker, mut stream) = (broker, stream);
+            let changes = changes.clone();
             thread::spawn(move || {
                 let mut bytes = vec![0; 64 * 1024];
                 while let Ok(length @ 1..) = broker.read(&mut bytes) {
                     let answer = &mut bytes[..length];
-                    let places: Vec<usize> = memchr::memmem::find_iter(answer, SAID).collect();
-                    for place in places {
-                        answer[place..place + SAID.len()].copy_from_slice(host.as_bytes());
+                    for (said, instead) in &changes {
+                        let places = memchr::memmem::find_iter(answer, said);
+                        for place in places.collect::<Vec<_>>() {
+                            answer[place..place + said.len()].copy_from_slice(instead);
+                        }
                     }
                     if stream.write_all(answer).is_err() {
                         return;
@@ -38,7 +74,6 @@ fn advertising(target: &str, host: &str) -> String {
             });
         }
     });
-    address
 }
 
 #[test]

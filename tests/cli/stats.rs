@@ -2,8 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::ping::misplacing;
 use crate::support::Place;
 
 fn filled() -> Place {
@@ -52,6 +54,12 @@ fn a_line_for_each_topic_has_what_is_in_its_records() {
         ("top_key_share", json!(0.75)),
         ("partitions", json!({"0": 3, "1": 1})),
         ("leaderless", json!(0)),
+        ("failed", json!(0)),
+        ("failed_per_second", json!(0.0)),
+        ("dead_letters", json!(0)),
+        ("brokers", json!(1)),
+        ("brokers_unreachable", json!(0)),
+        ("request_errors_per_second", json!(0.0)),
         ("troubles", json!(0)),
     ] {
         assert_eq!(orders[field], expected, "{field} of {orders}");
@@ -67,6 +75,117 @@ fn a_line_for_each_topic_has_what_is_in_its_records() {
         .ends(0)
         .json();
     assert_eq!(some.len(), 2);
+}
+
+#[test]
+fn dead_letters_are_failures_of_the_topic_that_they_come_from() {
+    let place = Place::with(&["orders:1", "orders.dlq:1", "other:1"]);
+    place.send("orders", &["a", "b", "c", "d"]);
+    place.send("other", &["a"]);
+    place
+        .kpipe(&[
+            "handle",
+            "orders",
+            "-g",
+            "g",
+            "-e",
+            "-q",
+            "--values",
+            "--max-attempts",
+            "1",
+            "--dlq=orders.dlq",
+            "--",
+            "grep",
+            "-q",
+            "[ab]",
+        ])
+        .run()
+        .ends(0);
+    // Of another tool, about another topic.
+    let connect =
+        json!({"value": "x", "headers": [{"key": "__connect.errors.topic", "value": "other"}]});
+    place
+        .kpipe(&["send", "orders.dlq", "-q"])
+        .input(format!("{connect}\n"))
+        .run()
+        .ends(0);
+    let rows = place
+        .kpipe(&["stats", "--window", "10s"])
+        .run()
+        .ends(0)
+        .json();
+    let of = |topic, field: &str| of_topic(&rows, topic)[field].clone();
+    for (topic, failed, per_second, dead) in [
+        ("orders", 2, 0.2, 0),
+        ("other", 1, 0.1, 0),
+        ("orders.dlq", 0, 0.0, 3),
+    ] {
+        assert_eq!(of(topic, "failed"), failed, "{topic}");
+        assert_eq!(of(topic, "failed_per_second"), per_second, "{topic}");
+        assert_eq!(of(topic, "dead_letters"), dead, "{topic}");
+    }
+    let table = place
+        .kpipe(&["stats", "orders", "orders.dlq", "--output", "table"])
+        .run()
+        .ends(0)
+        .out();
+    let column = table.find("FAILED").unwrap();
+    let row = table
+        .lines()
+        .find(|line| line.starts_with("orders "))
+        .unwrap();
+    assert!(row[column..].starts_with("2 "), "{table}");
+}
+
+#[test]
+fn brokers_that_are_named_and_take_no_connection_are_counted_and_told_once() {
+    let place = Place::at("127.0.0.1:1");
+    let mut brokers = place
+        .kpipe(&["broker", "--nodes", "3", "--topic", "orders:1"])
+        .start();
+    let address: Value = serde_json::from_str(&brokers.line()).unwrap();
+    let addresses: Vec<&str> = address["brokers"].as_str().unwrap().split(',').collect();
+    let described = place
+        .kpipe(&["topic", "describe", "orders", "-b", addresses[0]])
+        .run()
+        .ends(0)
+        .json();
+    // Not the one that leads, or nothing could be read.
+    let leader = described[0]["kafka"]["partitions"][0]["leader"]
+        .as_u64()
+        .unwrap();
+    let away = if leader == 3 { 2 } else { 3 };
+    let (_, port) = addresses[away - 1].split_once(':').unwrap();
+    let way = misplacing(&addresses, away - 1);
+    let warning = format!("broker {away} advertises a.invalid:{port}, which does not resolve here");
+    let stats = place
+        .kpipe(&["stats", "orders", "-b", &way, "--metrics", "stats.prom"])
+        .run()
+        .ends(0)
+        .says(&["warning: ", &warning]);
+    let row = &stats.json()[0];
+    assert_eq!(
+        (&row["brokers"], &row["brokers_unreachable"]),
+        (&json!(3), &json!(1))
+    );
+    let text = String::from_utf8(place.read("stats.prom")).unwrap();
+    for line in [
+        format!("kafka_broker_info{{address=\"a.invalid:{port}\",id=\"{away}\"}} 1"),
+        format!("kpipe_broker_up{{address=\"a.invalid:{port}\",id=\"{away}\"}} 0"),
+    ] {
+        assert!(text.lines().any(|one| one == line), "no {line} in {text}");
+    }
+    assert_eq!(text.matches("kpipe_broker_up{").count(), 3, "{text}");
+    let mut watch = place
+        .kpipe(&["stats", "orders", "-b", &way, "--watch=10ms"])
+        .start();
+    for _ in 0..3 {
+        watch.line();
+    }
+    watch.signal(Signal::TERM);
+    let ended = watch.ended().dies_of(Signal::TERM);
+    let said = ended.stderr();
+    assert_eq!(said.matches(&warning).count(), 1, "{said}");
 }
 
 #[test]
@@ -127,6 +246,9 @@ fn metrics_have_the_names_of_kafka_exporter_and_can_be_read_by_others() {
         "kafka_topic_partition_current_offset{partition=\"0\",topic=\"orders\"} 3",
         "kafka_topic_partition_oldest_offset{partition=\"1\",topic=\"orders\"} 0",
         "kafka_topic_partition_leader_is_preferred{partition=\"1\",topic=\"orders\"} 1",
+        "kpipe_topic_failed_per_second{topic=\"orders\"} 0",
+        "kpipe_topic_dead_letters{topic=\"orders\"} 0",
+        "kpipe_request_errors_per_second 0",
         "kpipe_topic_record_bytes{topic=\"orders\",quantile=\"0.5\"} 10",
     ] {
         assert!(text.lines().any(|one| one == line), "no {line} in {text}");

@@ -95,6 +95,7 @@ fn long_values_are_folded_at_the_width_of_the_terminal() {
         .input(lines)
         .run()
         .ends(0);
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
     for columns in [33, 50, 120] {
         let script = format!("stty cols {columns}; kpipe tail orders -e --color always");
         let (screen, status) = on_terminal(place.bash(&script));
@@ -105,7 +106,6 @@ fn long_values_are_folded_at_the_width_of_the_terminal() {
             .collect();
         let screen = String::from_utf8(bytes).unwrap();
         assert_eq!(status, 0, "{screen}");
-        let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
         let screen = colours.replace_all(&screen, "");
         let widest = screen.lines().map(width).max().unwrap();
         assert!(

@@ -41,8 +41,9 @@ fn a_watch_follows_and_its_metrics_tell_of_groups() {
     let topic = topic("metrics").partitions(2).create();
     topic.append_numbers(0, 0..5);
     topic.append_numbers(1, 0..5);
-    let (empty, member) = (group(), group());
+    let (empty, part, member) = (group(), group(), group());
     commit(&empty, &topic, &[(0, 2), (1, 4)]);
+    commit(&part, &topic, &[(0, 3)]);
     let _consumer = eager_member(&member, &topic);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kafka.prom");
@@ -58,6 +59,14 @@ fn a_watch_follows_and_its_metrics_tell_of_groups() {
         format!(
             "kafka_consumergroup_current_offset{{consumergroup=\"{empty}\",partition=\"1\",topic=\"{topic}\"}} 4"
         ),
+        // As kafka_exporter has it where nothing was committed, for alerts.
+        format!(
+            "kafka_consumergroup_current_offset{{consumergroup=\"{part}\",partition=\"1\",topic=\"{topic}\"}} -1"
+        ),
+        format!(
+            "kafka_consumergroup_lag{{consumergroup=\"{part}\",partition=\"1\",topic=\"{topic}\"}} -1"
+        ),
+        format!("kafka_consumergroup_lag_sum{{consumergroup=\"{part}\",topic=\"{topic}\"}} 2"),
         format!(
             "kafka_consumergroup_lag{{consumergroup=\"{empty}\",partition=\"0\",topic=\"{topic}\"}} 3"
         ),

@@ -1,13 +1,17 @@
 //! What `kpipe stats` asks the cluster: topics, their ends, and groups.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::error::CommandError;
-use crate::kafka::{Admin, Committed, Error, GroupKind, GroupLag, Topic, Topics};
+use crate::kafka::{Admin, Committed, Error, GroupKind, GroupLag, Probe, Reached, Topic, Topics};
+
+/// How long a broker has to take a connection.
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The cluster at one moment.
 pub(super) struct ClusterState {
-    pub(super) brokers: usize,
+    pub(super) brokers: Vec<Reached>,
     pub(super) topics: BTreeMap<String, Topic>,
     pub(super) beginnings: Committed,
     pub(super) ends: Committed,
@@ -16,7 +20,11 @@ pub(super) struct ClusterState {
 }
 
 impl ClusterState {
-    pub(super) fn ask(admin: &Admin, wanted: &Topics) -> Result<Self, CommandError> {
+    pub(super) fn ask(
+        admin: &Admin,
+        probe: &mut Probe,
+        wanted: &Topics,
+    ) -> Result<Self, CommandError> {
         let mut topics = admin.topics()?;
         topics.retain(|name, _| wanted.matches(name));
         let partitions: Vec<(String, i32)> = topics
@@ -47,12 +55,18 @@ impl ClusterState {
             }
         }
         Ok(Self {
-            brokers: admin.broker_count()?,
+            brokers: probe.reach(Some(Instant::now() + REACH_TIMEOUT))?,
             beginnings: admin.beginnings(partitions.clone())?,
             ends: admin.ends(partitions)?,
             topics,
             groups,
         })
+    }
+
+    /// How many brokers are named and take no connection from here.
+    pub(super) fn unreachable(&self) -> usize {
+        let brokers = self.brokers.iter();
+        brokers.filter(|broker| broker.answer.is_err()).count()
     }
 
     /// By how much groups are behind in a topic, of those that have committed in it.

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use cluster::ClusterState;
-use row::Row;
+use row::{Arrived, Health, Row};
 
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::{OffsetSpec, Start, Stop};
-use crate::kafka::{Admin, Messages, Reader, Selection, Source, Step, Topics};
+use crate::kafka::{Admin, Cluster, Messages, Probe, Reader, Selection, Source, Step, Topics};
+use crate::record::{Record, dead_letter};
 use crate::sink::output::{self, cannot_write};
 use crate::stats::traffic::{Seen, Traffic};
 use crate::time;
@@ -25,6 +26,12 @@ use crate::ui::rows::{self, Output};
 
 /// Every topic but Kafka's own.
 const EVERY_TOPIC: &str = "^([^_]|_[^_])";
+
+/// How often the client library tells what became of its requests.
+const STATISTICS: (&str, &str) = ("statistics.interval.ms", "500");
+
+/// Failures are counted for so many topics; their names come out of records.
+const FAILED_TOPICS: usize = 4096;
 
 /// How often it is looked whether the run is to end.
 const SLICE: Duration = Duration::from_millis(100);
@@ -36,6 +43,13 @@ const SLICE: Duration = Duration::from_millis(100);
 /// records do not exceed, how many keys, the share of the most frequent one, records of
 /// each partition, partitions without a leader or with too few replicas, and by how much
 /// groups are behind. A record belongs to the time of its timestamp.
+///
+/// Who only reads sees errors where they leave a trace. `failed` counts the dead letters, in all
+/// topics that are read, whose headers say that they come from this topic (those of kpipe, Kafka
+/// Connect, Kafka Streams, share groups and Spring); `dead_letters` those in this topic.
+/// `brokers_unreachable` are brokers that Kafka names and that take no connection from here,
+/// `request_errors_per_second` requests of this run that failed or timed out, and `troubles` how
+/// often reading was disturbed. What a producer failed to send, nobody can read.
 ///
 /// With `--watch` it goes on reading, and rates are those since the last line.
 /// With `--metrics` it also writes a file for Prometheus, with the names of
@@ -98,6 +112,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     } else {
         Start::Time(started.checked_sub(args.window).unwrap_or(Timestamp::MIN))
     };
+    let mut probe = Probe::new(&cluster)?;
     let selection = Selection {
         topics: topics.clone(),
         partitions: Vec::new(),
@@ -110,9 +125,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let mut run = Run {
         args,
         context,
-        reader: Reader::new(&cluster, selection)?,
+        reader: Reader::new(&telling_of_requests(cluster), selection)?,
         traffic: BTreeMap::new(),
+        failed: BTreeMap::new(),
         arrived: BTreeMap::new(),
+        request_errors: 0,
+        away: Vec::new(),
         troubles: 0,
         last: Instant::now(),
     };
@@ -122,8 +140,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         if let Some(signal) = context.stop.signal() {
             return Ok(Outcome::Signal(signal));
         }
-        match ClusterState::ask(&admin, &topics) {
+        match ClusterState::ask(&admin, &mut probe, &topics) {
             Ok(state) => {
+                run.tell_of_brokers(&state, &probe);
                 if !run.tell(&state, is_first)? {
                     return Ok(Outcome::DONE);
                 }
@@ -141,13 +160,29 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     }
 }
 
+/// The cluster, for a client that counts its requests.
+fn telling_of_requests(mut cluster: Cluster) -> Cluster {
+    let (key, value) = STATISTICS;
+    let properties = &mut cluster.properties;
+    properties
+        .entry(key.to_owned())
+        .or_insert_with(|| value.to_owned());
+    cluster
+}
+
 struct Run<'a> {
     args: &'a Args,
     context: &'a Context,
     reader: Reader,
     traffic: BTreeMap<String, Traffic>,
-    /// Records and bytes of each topic since it was last told.
-    arrived: BTreeMap<String, (u64, u64)>,
+    /// Dead letters by the topic that they come from.
+    failed: BTreeMap<String, Traffic>,
+    /// What came of each topic since it was last told.
+    arrived: BTreeMap<String, Arrived>,
+    /// Those that were told, since the run began.
+    request_errors: u64,
+    /// The brokers that were last said to be unreachable.
+    away: Vec<i32>,
     /// What the reader had to say, which is never good.
     troubles: u64,
     last: Instant,
@@ -188,25 +223,72 @@ impl Run<'_> {
                 .map(|header| header.name.len() + length(header.value))
                 .sum();
             let size = (length(record.key) + length(record.value) + headers) as u64;
+            let at = record.timestamp.map_or(now, |timestamp| timestamp.millis);
+            let seen = Seen {
+                partition: record.partition,
+                at,
+                key: record.key,
+                size,
+                is_dead: self.bury(&record, at, now),
+            };
             if !self.traffic.contains_key(record.topic) {
                 let traffic = Traffic::new(self.args.window);
                 self.traffic.insert(record.topic.to_owned(), traffic);
-                self.arrived.insert(record.topic.to_owned(), (0, 0));
             }
             if let Some(traffic) = self.traffic.get_mut(record.topic) {
-                let seen = Seen {
-                    partition: record.partition,
-                    at: record.timestamp.map_or(now, |timestamp| timestamp.millis),
-                    key: record.key,
-                    size,
-                };
                 traffic.add(seen, now);
             }
-            if let Some(arrived) = self.arrived.get_mut(record.topic) {
-                arrived.0 += 1;
-                arrived.1 += size;
+            let arrived = self.arrived_of(record.topic);
+            arrived.records += 1;
+            arrived.bytes += size;
+        }
+    }
+
+    /// Counts a dead letter for the topic that it comes from; says whether it is one.
+    fn bury(&mut self, record: &Record<'_>, at: i64, now: i64) -> bool {
+        let Some((_, death)) = dead_letter::read(record.headers) else {
+            return false;
+        };
+        let Some(origin) = death.topic.as_deref() else {
+            return true;
+        };
+        if !self.failed.contains_key(origin) {
+            if self.failed.len() >= FAILED_TOPICS {
+                return true;
+            }
+            let traffic = Traffic::new(self.args.window);
+            self.failed.insert(origin.to_owned(), traffic);
+        }
+        if let Some(failed) = self.failed.get_mut(origin) {
+            let seen = Seen {
+                partition: death.partition.unwrap_or(0),
+                at,
+                key: None,
+                size: 0,
+                is_dead: true,
+            };
+            failed.add(seen, now);
+        }
+        self.arrived_of(origin).failed += 1;
+        true
+    }
+
+    fn arrived_of(&mut self, topic: &str) -> &mut Arrived {
+        self.arrived.entry(topic.to_owned()).or_default()
+    }
+
+    /// Says once which brokers take no connection, and why.
+    fn tell_of_brokers(&mut self, state: &ClusterState, probe: &Probe) {
+        let mut away = Vec::new();
+        for broker in &state.brokers {
+            if let Some(error) = probe.error(broker) {
+                if !self.away.contains(&broker.id) {
+                    self.context.ui.warning(crate::ui::in_one_line(&error));
+                }
+                away.push(broker.id);
             }
         }
+        self.away = away;
     }
 
     /// Prints, and writes the file; says whether somebody still reads.
@@ -214,6 +296,12 @@ impl Run<'_> {
         let now = self.context.clock.now();
         let elapsed = self.last.elapsed();
         self.last = Instant::now();
+        let errors = self.reader.request_errors();
+        let new_errors = errors - std::mem::replace(&mut self.request_errors, errors);
+        let health = Health {
+            request_errors_per_second: row::rate(new_errors, elapsed),
+            troubles: self.troubles,
+        };
         let mut rows = Vec::new();
         for (name, topic) in &state.topics {
             let numbers = self
@@ -221,19 +309,29 @@ impl Run<'_> {
                 .get_mut(name)
                 .map(|traffic| traffic.numbers(now.as_millisecond()));
             let numbers = numbers.unwrap_or_default();
-            let arrived = self.arrived.get_mut(name).map(std::mem::take);
+            let failed = self
+                .failed
+                .get_mut(name)
+                .map_or(0, |failed| failed.numbers(now.as_millisecond()).dead);
+            let arrived = self.arrived.remove(name).unwrap_or_default();
             // What was there when it began did not come within an interval.
-            let (records, bytes, time) = if is_first {
-                (numbers.records, numbers.bytes, self.args.window)
+            let arrived = if is_first {
+                let (records, bytes) = (numbers.records, numbers.bytes);
+                let arrived = Arrived {
+                    records,
+                    bytes,
+                    failed,
+                };
+                (arrived, self.args.window)
             } else {
-                let (records, bytes) = arrived.unwrap_or_default();
-                (records, bytes, elapsed)
+                (arrived, elapsed)
             };
-            let rates = row::Rates::new(records, bytes, time);
-            rows.push(Row::new(now, topic, numbers, rates, state, self.troubles));
+            rows.push(Row::new(
+                now, topic, numbers, failed, arrived, state, health,
+            ));
         }
         if let Some(path) = &self.args.metrics {
-            metrics::write(path, state, &rows)?;
+            metrics::write(path, state, &rows, health)?;
         }
         let is_terminal = self.context.ui.stdout_is_terminal();
         let mut text = Vec::new();

@@ -25,12 +25,21 @@ pub(super) struct Row {
     keys: Option<u64>,
     top_key_share: f64,
     partitions: BTreeMap<i32, u64>,
+    /// Dead letters of the window, in whatever topic, that say they come from this one.
+    failed: u64,
+    pub(super) failed_per_second: f64,
+    /// Records of this topic that are dead letters.
+    pub(super) dead_letters: u64,
     /// Partitions that nobody leads.
     leaderless: usize,
     /// Partitions of which a replica is behind or gone.
     under_replicated: usize,
     lag: BTreeMap<String, i64>,
     brokers: usize,
+    /// Brokers that are named and take no connection from here.
+    brokers_unreachable: usize,
+    /// Requests of ours that failed or timed out.
+    request_errors_per_second: f64,
     /// How often reading was disturbed: records removed before they were read, brokers away.
     troubles: u64,
     /// Records in each thirtieth of the window.
@@ -48,6 +57,7 @@ pub(super) struct Shown<'a> {
     p95: String,
     keys: String,
     top_key: String,
+    failed: String,
     partitions: usize,
     /// The one with the most records, and its share.
     fullest: String,
@@ -56,22 +66,27 @@ pub(super) struct Shown<'a> {
     window: String,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rates {
-    records: f64,
-    bytes: f64,
+/// What came of a topic within a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Arrived {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    /// Dead letters that come from it.
+    pub(super) failed: u64,
 }
 
-impl Rates {
-    #[expect(clippy::cast_precision_loss, reason = "a rate is an estimate")]
-    pub(super) fn new(records: u64, bytes: u64, time: Duration) -> Self {
-        let seconds = time.as_secs_f64().max(0.001);
-        let rate = |count: u64| (count as f64 / seconds * 1000.0).round() / 1000.0;
-        Self {
-            records: rate(records),
-            bytes: rate(bytes),
-        }
-    }
+/// What is of all topics.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    pub(super) request_errors_per_second: f64,
+    pub(super) troubles: u64,
+}
+
+/// So many within a time, a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate is an estimate")]
+pub(super) fn rate(count: u64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64().max(0.001);
+    (count as f64 / seconds * 1000.0).round() / 1000.0
 }
 
 impl Row {
@@ -79,9 +94,10 @@ impl Row {
         at: Timestamp,
         topic: &Topic,
         numbers: Numbers,
-        rates: Rates,
+        failed: u64,
+        (arrived, time): (Arrived, Duration),
         state: &ClusterState,
-        troubles: u64,
+        health: Health,
     ) -> Self {
         let partitions = || topic.partitions.iter();
         // Those without records count too, or a skew would not show.
@@ -91,20 +107,25 @@ impl Row {
             at,
             topic: topic.name.clone(),
             records: numbers.records,
-            records_per_second: rates.records,
-            bytes_per_second: rates.bytes,
+            records_per_second: rate(arrived.records, time),
+            bytes_per_second: rate(arrived.bytes, time),
             size_p50: numbers.size_p50,
             size_p95: numbers.size_p95,
             keys: numbers.keys,
             top_key_share: numbers.top_key_share,
             partitions: records,
+            failed,
+            failed_per_second: rate(arrived.failed, time),
+            dead_letters: numbers.dead,
             leaderless: partitions().filter(|one| one.leader.is_none()).count(),
             under_replicated: partitions()
                 .filter(|one| one.in_sync.len() < one.replicas.len())
                 .count(),
             lag: state.lags(&topic.name),
-            brokers: state.brokers,
-            troubles,
+            brokers: state.brokers.len(),
+            brokers_unreachable: state.unreachable(),
+            request_errors_per_second: health.request_errors_per_second,
+            troubles: health.troubles,
             bars: numbers.bars,
         }
     }
@@ -131,6 +152,10 @@ impl Row {
             p95: size(self.size_p95),
             keys: self.keys.map_or("many".to_owned(), |keys| keys.to_string()),
             top_key: format!("{:.0}%", self.top_key_share * 100.0),
+            failed: match self.failed {
+                0 => "-".to_owned(),
+                failed => failed.to_string(),
+            },
             partitions: self.partitions.len(),
             fullest: fullest.map_or("-".to_owned(), |(partition, records)| {
                 format!("{partition}: {}%", records * 100 / self.records.max(1))
