@@ -21,6 +21,7 @@ mod numbered;
 mod process_1;
 mod reader;
 mod reconcile;
+mod stats;
 mod tail;
 mod unreachable;
 

@@ -8,6 +8,7 @@
     clippy::format_push_string
 )]
 
+mod advertised;
 mod following;
 mod generate;
 mod groups;
