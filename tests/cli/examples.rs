@@ -2,12 +2,20 @@
 
 use std::process::Command;
 
+use crate::support::Place;
+use crate::wait::late;
+
 /// Runs an example as README tells people to; it fails if its own checks do.
 #[track_caller]
 fn passes(mut command: Command) {
+    command.env_remove("KAFKA_BROKERS");
+    passes_at_brokers(command);
+}
+
+#[track_caller]
+fn passes_at_brokers(mut command: Command) {
     let home = tempfile::tempdir().unwrap();
     let output = command
-        .env_remove("KAFKA_BROKERS")
         .env_remove("KAFKA_CLASSPATH")
         .env_remove("KPIPE_BROKERS")
         .env("KPIPE", env!("CARGO_BIN_EXE_kpipe"))
@@ -67,6 +75,21 @@ fn a_program_is_tested_with_the_verbs_for_ci() {
 }
 
 #[test]
+fn what_comes_late_is_waited_for_and_what_never_comes_is_told() {
+    passes(example("late.sh"));
+}
+
+#[test]
+fn a_broker_that_comes_up_late_is_waited_for_in_a_script() {
+    let place = Place::with(&["unused"]);
+    let (address, is_forwarding) = late(place.brokers(), 5);
+    let mut command = example("late.sh");
+    command.env("KAFKA_BROKERS", &address);
+    passes_at_brokers(command);
+    is_forwarding.try_recv().unwrap();
+}
+
+#[test]
 fn every_example_is_run_here() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     let mut scripts: Vec<_> = std::fs::read_dir(folder)
@@ -82,6 +105,7 @@ fn every_example_is_run_here() {
             "ci-smoke.sh",
             "copy-between-clusters.sh",
             "generate.sh",
+            "late.sh",
             "recover-failed.sh",
             "smoke-test.sh",
             "tour.sh"

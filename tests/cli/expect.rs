@@ -282,12 +282,12 @@ fn a_broker_that_goes_away_leaves_it_untold() {
         .start();
     let address: serde_json::Value = serde_json::from_str(&broker.line()).unwrap();
     let place = Place::at(address["brokers"].as_str().unwrap());
-    let running = waiting(&place, &["orders", "--timeout", "3s"]);
+    let running = waiting(&place, &["orders", "--timeout", "8s"]);
     broker.signal(Signal::KILL);
     running
         .ended()
         .ends(3)
-        .says(&["error: time is up after 3s, before all records were read\n  caused by: "]);
+        .says(&["error: time is up after 8s, before all records were read\n  caused by: "]);
 }
 
 #[test]

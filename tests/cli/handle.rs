@@ -275,13 +275,7 @@ fn a_batch_begins_when_its_time_is_up() {
 fn a_handler_that_hangs_is_ended_with_all_that_it_started() {
     let place = orders();
     let script = "grep -q v1 || exit 0; trap '' TERM; sleep 1000 & echo $! > child; sleep 1000";
-    let flags = [
-        "--skip",
-        "--max-attempts",
-        "1",
-        "--handler-timeout",
-        "200ms",
-    ];
+    let flags = ["--skip", "--max-attempts", "1", "--handler-timeout", "2s"];
     handle(&place, &flags, script)
         .ends(0)
         .says(&["orders[0]@1: skipped after 1 attempt: timeout"]);

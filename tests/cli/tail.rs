@@ -315,17 +315,9 @@ fn silence_ends_it_with_idle_and_time_with_a_status() {
         .ends(0)
         .prints("")
         .errors("");
-    assert_eq!(values(&place, &["--idle", "300ms", "-o", "-1"]), "9 ");
+    assert_eq!(values(&place, &["--idle", "3s", "-o", "-1"]), "9 ");
     place
-        .kpipe(&[
-            "tail",
-            "orders",
-            "--timeout",
-            "300ms",
-            "-o",
-            "-1",
-            "--values",
-        ])
+        .kpipe(&["tail", "orders", "--timeout", "3s", "-o", "-1", "--values"])
         .run()
         .ends(3)
         .prints("9\n")

@@ -116,12 +116,12 @@ fn what_never_comes_is_status_3_with_how_far_it_was() {
             .says(&[&format!("error: {found}\n")])
             .says_one_block();
         place
-            .kpipe(&[&wait[..], &["--timeout", "250ms"]].concat())
+            .kpipe(&[&wait[..], &["--timeout", "2s"]].concat())
             .run()
             .ends(3)
             .prints("")
             .says(&[&format!(
-                "error: time is up after 250ms\n  caused by: {found}\n"
+                "error: time is up after 2s\n  caused by: {found}\n"
             )])
             .says_one_block();
     }
@@ -161,11 +161,11 @@ fn a_broker_that_never_comes_is_status_3_with_the_cause() {
     let place = Place::at(&address);
     for arguments in [&["wait", "broker"][..], &["wait", "topic", "orders"]] {
         place
-            .kpipe(&[arguments, &["--timeout", "600ms"]].concat())
+            .kpipe(&[arguments, &["--timeout", "3s"]].concat())
             .run()
             .ends(3)
             .says(&[
-                "error: time is up after 600ms\n",
+                "error: time is up after 3s\n",
                 &format!("  caused by: cannot reach Kafka at {address} within "),
                 "Connection refused",
             ])
@@ -177,10 +177,10 @@ fn a_broker_that_never_comes_is_status_3_with_the_cause() {
 fn a_name_that_does_not_resolve_is_waited_for() {
     let place = Place::at("no-such-host.invalid:9092");
     place
-        .kpipe(&["wait", "broker", "--timeout", "600ms"])
+        .kpipe(&["wait", "broker", "--timeout", "3s"])
         .run()
         .ends(3)
-        .says(&["error: time is up after 600ms\n", "no-such-host.invalid"])
+        .says(&["error: time is up after 3s\n", "no-such-host.invalid"])
         .says_one_block();
 }
 

@@ -459,6 +459,16 @@ fn groups_are_deleted_unless_they_have_members() {
         .run()
         .ok();
     assert_eq!(left.lines().len(), 1);
+    let listed = java(JAVA_TOOL, &["--list"], "");
+    assert!(
+        !listed.contains(&empty) && listed.contains(&member),
+        "{listed}"
+    );
+    kpipe(["group", "lag", &empty])
+        .run()
+        .exits(1)
+        .says_one_error()
+        .says("does not exist");
     kpipe(["group", "delete", &empty, "--yes"])
         .run()
         .exits(1)
