@@ -345,7 +345,7 @@ mod tests {
         );
         let long = format!("[\"{}\"]", "x".repeat(5000));
         let text = value_of(long.as_bytes());
-        assert!(text.starts_with("  [\n    \"xxx"), "{text}");
+        assert!(text.starts_with("  [\n    \"xxxx"), "{text}");
         // Where it goes on is further in than where it begins.
         assert!(text.contains("x\n        x"), "{text}");
     }
