@@ -84,7 +84,9 @@ impl Node {
             deaf,
             nowhere,
         };
-        kpipe(["wait", "broker", "--timeout", "60s", "-b", &node.good])
+        // Java takes its time where others build beside it.
+        kpipe(["wait", "broker", "--timeout", "170s", "-b", &node.good])
+            .within(PATIENCE * 2)
             .run()
             .ok();
         node
