@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    broker, config, expect, generate, group, handle, help, ping, send, stats, subscription, tail,
-    topic, wait,
+    broker, config, expect, generate, group, handle, help, ping, send, stats, store, subscription,
+    tail, topic, wait,
 };
 use crate::ui::Color;
 
@@ -90,6 +90,7 @@ pub(crate) enum Command {
     Send(Box<send::Args>),
     Tail(Box<tail::Args>),
     Handle(Box<handle::Args>),
+    Store(Box<store::Args>),
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),

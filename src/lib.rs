@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 pub mod config;
 mod context;
+pub mod database;
 pub mod error;
 pub mod exit;
 pub mod generate;
@@ -23,6 +24,7 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stop;
+pub mod store;
 mod suggest;
 pub mod time;
 pub mod ui;
@@ -103,6 +105,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Wait(args) => commands::wait::run(&args, context),
         Command::Ping(args) => commands::ping::run(&args, context),
         Command::Handle(args) => commands::handle::run(&args, context),
+        Command::Store(args) => commands::store::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Group(args) => commands::group::run(&args, context),
         Command::Stats(args) => commands::stats::run(&args, context),

@@ -12,6 +12,7 @@ pub(crate) mod registry;
 pub(crate) mod selection;
 pub(crate) mod send;
 pub(crate) mod stats;
+pub(crate) mod store;
 pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod topic;

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
+use crate::database;
 use crate::error::CommandError;
 use crate::registry::{Actor, Error, Registry};
 
@@ -36,7 +37,7 @@ impl RegistryArgs {
             return Ok(None);
         };
         match Registry::open_existing(&path) {
-            Err(Error::Absent { .. }) => Ok(None),
+            Err(Error::File(database::Error::Absent { .. })) => Ok(None),
             opened => settled(opened?, context).map(Some),
         }
     }

@@ -1,4 +1,4 @@
-//! Which records a command reads and when it stops: the flags that `tail` and `handle` share.
+//! Which records a command reads and when it stops: the flags that `tail`, `handle` and `store` share.
 
 use std::time::Duration;
 
@@ -103,6 +103,30 @@ impl Selection {
             spec.from = None;
         }
         Ok(spec)
+    }
+
+    /// Which of the flags that are about where to begin and end was given.
+    pub(crate) fn named_place(&self) -> Option<&'static str> {
+        let flags = [
+            ("--offset", !self.offsets.is_empty()),
+            ("--since", self.since.is_some()),
+            ("--until", self.until.is_some()),
+        ];
+        flags
+            .iter()
+            .find_map(|(flag, given)| given.then_some(*flag))
+    }
+
+    /// Which of the flags that are about when to stop was given.
+    pub(crate) fn named_end(&self) -> Option<&'static str> {
+        let flags = [
+            ("--exit", self.exit),
+            ("--idle", self.idle.is_some()),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        flags
+            .iter()
+            .find_map(|(flag, given)| given.then_some(*flag))
     }
 
     /// What a record must match.

@@ -73,6 +73,19 @@ pub enum Error {
         partition: i32,
         last: i32,
     },
+    /// What was kept of a partition is of a log that there no longer is.
+    #[error(
+        "{topic}[{partition}] goes on at offset {next}, but its log ends at {end}: it is not the topic that it was"
+    )]
+    OtherLog {
+        topic: String,
+        partition: i32,
+        next: i64,
+        end: i64,
+    },
+    /// Who keeps positions does not know them.
+    #[error("cannot find out where to go on")]
+    Kept(#[source] std::sync::Arc<dyn std::error::Error + Send + Sync>),
     #[error("not authorised to {what}")]
     Authorization {
         what: String,
@@ -244,6 +257,8 @@ impl Error {
             | Self::NotOnBuiltInBroker(_) => Status::Usage,
             Self::UnknownTopic { .. }
             | Self::TopicExists(_)
+            | Self::OtherLog { .. }
+            | Self::Kept(_)
             | Self::NoMatchingTopic(_)
             | Self::TopicDeleted(_)
             | Self::UnknownGroup(_)
@@ -325,6 +340,10 @@ impl Error {
             ),
             Self::TopicExists(topic) => format!("`kpipe topic describe {topic}` shows it"),
             Self::NoMatchingTopic(_) => "`^` begins a regular expression; leave `$` out to find longer names".into(),
+            Self::OtherLog { .. } => {
+                "the topic was deleted and made anew, or this is another cluster: choose another file, or `--rebuild`"
+                    .into()
+            }
             Self::InvalidTopic(_) => {
                 "letters, digits, `.`, `_` and `-`, 249 at most; a pattern begins with `^`".into()
             }
@@ -343,6 +362,7 @@ impl Error {
             Self::NotOnBuiltInBroker(_) => "try it on real Kafka".into(),
             Self::UnknownPartition { .. }
             | Self::TopicDeleted(_)
+            | Self::Kept(_)
             | Self::Interrupted
             | Self::Other { .. } => return None,
         })

@@ -10,10 +10,12 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::Notice;
 use super::client::{Client, Lookup};
 use super::context::Rebalance;
 use super::error::Error;
 use super::ffi::{self, Group, GroupMetadata};
+use super::kept::{self, Kept, Positions};
 use super::member::{LEAVE_TIMEOUT, Membership};
 use super::plan::{self, Topics};
 use super::progress::Progress;
@@ -42,6 +44,8 @@ pub(super) struct Shared {
     /// Wakes the committer when it is to end.
     pub(super) wake: Condvar,
     pub(super) drain: Box<dyn Fn(Handover) + Send + Sync>,
+    /// Who knows better than the group where partitions begin.
+    pub(super) kept: Option<Arc<dyn Kept>>,
 }
 
 /// Partitions that are about to be given up.
@@ -63,6 +67,17 @@ pub(super) struct State {
     pub(super) closing: bool,
     /// Nothing is fetched just now, though the group keeps the member.
     pub(super) on_hold: bool,
+    /// What the user should know of what was assigned.
+    pub(super) difference: Difference,
+}
+
+/// Whether it was told that positions kept elsewhere differ from the group's.
+#[derive(Default)]
+pub(super) enum Difference {
+    #[default]
+    None,
+    Found(Notice),
+    Told,
 }
 
 /// Takes in what has been finished, for the committer.
@@ -214,21 +229,60 @@ impl Shared {
         }
     }
 
-    /// Where `partitions` begin: where the group left off, else where this run was told.
+    /// Where `partitions` begin: where it is kept, or where the group left off, else where this run was told.
     fn starts(&self, group: Group, partitions: &[(String, i32)]) -> Result<Vec<i64>, Error> {
+        let committed = self.committed(group, partitions)?;
+        let Some(kept) = &self.kept else {
+            return self.filled_in(partitions, &committed);
+        };
+        let known = Positions::of(&**kept, &self.client, partitions)?;
+        let found = known.differences(partitions, &committed);
+        if let Some(notice) = found {
+            let mut state = self.lock();
+            if matches!(state.difference, Difference::None) {
+                state.difference = Difference::Found(notice);
+            }
+        }
+        let starts = self.filled_in(partitions, &known.0)?;
+        kept::pin(&**kept, partitions, &known, &starts)?;
+        Ok(starts)
+    }
+
+    /// What the group has committed for `partitions`.
+    fn committed(
+        &self,
+        group: Group,
+        partitions: &[(String, i32)],
+    ) -> Result<Vec<Option<i64>>, Error> {
         let failed = |error: KafkaError| Error::other("ask for the group's offsets", error);
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for (topic, partition) in partitions {
             list.add_partition(topic, *partition);
         }
         self.read_committed(group, &list).map_err(failed)?;
+        let elements = list.elements();
+        let offsets = elements.iter().map(|element| {
+            element.error().map_err(failed)?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            })
+        });
+        offsets.collect()
+    }
+
+    /// Where `partitions` begin of which some are decided.
+    fn filled_in(
+        &self,
+        partitions: &[(String, i32)],
+        decided: &[Option<i64>],
+    ) -> Result<Vec<i64>, Error> {
         let mut starts = Vec::with_capacity(partitions.len());
         let (mut told, mut appeared) = (Vec::new(), Vec::new());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (index, element) in list.elements().iter().enumerate() {
-            element.error().map_err(failed)?;
-            if let Offset::Offset(offset) = element.offset() {
-                starts.push(offset);
+        for (index, decided) in decided.iter().enumerate() {
+            if let Some(offset) = decided {
+                starts.push(*offset);
                 continue;
             }
             starts.push(-1);

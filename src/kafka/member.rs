@@ -13,7 +13,8 @@ use super::client::{Client, Cluster};
 use super::consume::News;
 use super::error::Error;
 use super::ffi::{self, Messages, Queue, Role};
-use super::held::{Commits, Handover, OnRebalance, Shared, State};
+use super::held::{Commits, Difference, Handover, OnRebalance, Shared, State};
+use super::kept::Kept;
 use super::offset_spec::OffsetSpec;
 use super::plan::{self, Topics};
 use super::{Notice, Source, Step, consume, reader};
@@ -70,6 +71,16 @@ impl Member {
         membership: Membership,
         drain: impl Fn(Handover) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
+        Self::join_where(cluster, membership, None, drain)
+    }
+
+    /// Joins the group as [`Member::join`], and begins each partition where `kept` says, where it does.
+    pub fn join_where(
+        cluster: &Cluster,
+        membership: Membership,
+        kept: Option<Arc<dyn Kept>>,
+        drain: impl Fn(Handover) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let bounded = membership.offsets.until.is_some();
         let mut defaults = reader::defaults(bounded);
         defaults.push(("partition.assignment.strategy", "cooperative-sticky"));
@@ -115,6 +126,7 @@ impl Member {
             committing: Mutex::default(),
             wake: Condvar::new(),
             drain: Box::new(drain),
+            kept,
             membership,
         });
         client
@@ -194,6 +206,14 @@ impl Source for Member {
     }
 
     fn notices(&mut self) -> Vec<Notice> {
+        let mut state = self.shared.lock();
+        if let Difference::Found(_) = &state.difference
+            && let Difference::Found(notice) =
+                std::mem::replace(&mut state.difference, Difference::Told)
+        {
+            self.news.add(notice);
+        }
+        drop(state);
         self.news.take()
     }
 

@@ -13,6 +13,7 @@ mod ffi;
 mod group_target;
 mod groups;
 mod held;
+mod kept;
 mod member;
 pub mod offset_spec;
 mod peek;
@@ -38,6 +39,7 @@ pub use groups::{
     Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
 };
 pub use held::{Commits, Handover};
+pub use kept::{Kept, Trouble};
 pub use member::{Member, Membership, Subscriber};
 pub use peek::Peek;
 pub use plan::Topics;
@@ -95,6 +97,16 @@ pub enum Notice {
     Gone { topic: String },
     /// The brokers are away.
     Waiting { trouble: String },
+    /// What is kept of a partition outside of Kafka differs from what its group has committed, and it is what counts.
+    Differs {
+        topic: String,
+        partition: i32,
+        /// `None` where nothing is known of it.
+        kept: Option<i64>,
+        committed: i64,
+        /// Of how many more partitions the same is true.
+        more: usize,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -126,6 +138,30 @@ impl fmt::Display for Notice {
                 )
             }
             Self::Gone { topic } => write!(f, "topic `{topic}` was deleted"),
+            Self::Differs {
+                topic,
+                partition,
+                kept,
+                committed,
+                more,
+            } => {
+                match kept {
+                    Some(kept) => write!(
+                        f,
+                        "{topic}[{partition}] goes on at offset {kept}, as the file has it, though the group is at \
+                         {committed}"
+                    ),
+                    None => write!(
+                        f,
+                        "{topic}[{partition}] begins anew, as the file has nothing of it, though the group is at {committed}"
+                    ),
+                }?;
+                match more {
+                    0 => Ok(()),
+                    1 => write!(f, "; 1 more partition differs"),
+                    more => write!(f, "; {more} more partitions differ"),
+                }
+            }
             Self::Waiting { trouble } => write!(f, "waiting for Kafka: {trouble}"),
         }
     }

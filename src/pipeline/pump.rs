@@ -20,7 +20,7 @@ use crate::stop::Stop;
 /// How often a waiting thread looks whether it is to stop.
 pub const GLANCE: Duration = Duration::from_millis(50);
 
-/// How often what is written is flushed and reported as finished.
+/// How often what is written is flushed and reported as finished, unless the sink knows better.
 const FINISH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a sink may take to write out the rest when the run is interrupted.
@@ -33,10 +33,16 @@ const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
 pub trait Sink {
     /// Takes one record.
     fn write(&mut self, record: &Record<'_>) -> io::Result<()>;
+    /// A record at this place was seen, and is not wanted.
+    fn pass(&mut self, _topic: &str, _partition: i32, _offset: i64) {}
     /// No more records just now: what was taken should move on.
     fn end_batch(&mut self) -> io::Result<()>;
     /// Waits until all that was taken is written, or `until`; says whether it is.
     fn flush(&mut self, until: Option<Instant>) -> io::Result<bool>;
+    /// How often what was taken is flushed and reported as finished.
+    fn flush_interval(&self) -> Duration {
+        FINISH_INTERVAL
+    }
     /// Whether nobody reads what is written, noticed also when nothing is.
     fn is_closed(&self) -> bool;
 }
@@ -280,7 +286,7 @@ impl<S: Sink> Pump<'_, S> {
             {
                 return Ok(End::Idle);
             }
-            if !unreported.is_empty() && last_finish.elapsed() >= FINISH_INTERVAL {
+            if !unreported.is_empty() && last_finish.elapsed() >= self.sink.flush_interval() {
                 self.finish(unreported, None)?;
                 last_finish = Instant::now();
             }
@@ -310,6 +316,9 @@ impl<S: Sink> Pump<'_, S> {
                 self.sink.write(&record)?;
                 *written += 1;
                 reached = self.bounds.limit == Some(*written);
+            } else {
+                self.sink
+                    .pass(record.topic, record.partition, record.offset);
             }
             if self.commits.is_some() {
                 let place = (message.topic(), message.partition());

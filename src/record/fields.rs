@@ -191,24 +191,35 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.unfit("a whole number from 0 to 2147483647"))
     }
 
-    /// Returns milliseconds since the epoch, from a number of them or an RFC 3339 string.
+    /// Returns the place of a record in its partition.
+    pub(super) fn offset(self) -> Result<i64, LineError> {
+        (self.text.parse().ok())
+            .filter(|&number| number >= 0)
+            .ok_or_else(|| self.unfit("a whole number from 0"))
+    }
+
+    /// Returns milliseconds since the epoch that can be sent.
     ///
     /// Negative ones are sent as they are, as Kafka keeps and librdkafka carries them (source of
     /// 2.12.1), -1 too, which is a record without a timestamp. Only 0 does not survive
     /// (`rd_kafka_msg_new0`).
     pub(super) fn timestamp(self) -> Result<i64, LineError> {
+        match self.millis()? {
+            0 => Err(LineError::ZeroTimestamp {
+                column: self.column,
+            }),
+            millis => Ok(millis),
+        }
+    }
+
+    /// Returns milliseconds since the epoch, from a number of them or an RFC 3339 string.
+    pub(super) fn millis(self) -> Result<i64, LineError> {
         let millis = if self.text.starts_with('"') {
             (self.string()?.parse().ok()).map(jiff::Timestamp::as_millisecond)
         } else {
             self.text.parse().ok()
         };
-        match millis {
-            Some(0) => Err(LineError::ZeroTimestamp {
-                column: self.column,
-            }),
-            Some(millis) => Ok(millis),
-            None => Err(self.unfit("whole milliseconds since the epoch or an RFC 3339 time")),
-        }
+        millis.ok_or_else(|| self.unfit("whole milliseconds since the epoch or an RFC 3339 time"))
     }
 
     /// Returns the field's bytes as the name of a header.

@@ -4,7 +4,7 @@ use super::error::LineError;
 use super::fields::{self, Field, UnknownFields, into_bytes};
 use super::outgoing::{Outgoing, OutgoingHeader};
 use super::payload::{self, PayloadMode, write_json};
-use super::{Record, TimestampKind};
+use super::{Header, Record, TimestampKind};
 
 /// Appends a record and a line feed; the line contains no other line feed.
 pub fn encode(record: &Record<'_>, mode: PayloadMode, line: &mut Vec<u8>) {
@@ -25,15 +25,35 @@ pub fn encode(record: &Record<'_>, mode: PayloadMode, line: &mut Vec<u8>) {
     payload::write(line, "key", record.key, mode.without_embedding());
     line.push(b',');
     payload::write(line, "value", record.value, mode);
-    line.extend_from_slice(b",\"headers\":[");
-    for (index, header) in record.headers.iter().enumerate() {
+    line.extend_from_slice(b",\"headers\":");
+    headers_in(record.headers, mode.without_embedding(), line);
+    line.extend_from_slice(b"}\n");
+}
+
+/// Appends headers as they stand in a record line.
+pub fn encode_headers(headers: &[Header<'_>], text: &mut Vec<u8>) {
+    headers_in(headers, PayloadMode::Text, text);
+}
+
+fn headers_in(headers: &[Header<'_>], mode: PayloadMode, line: &mut Vec<u8>) {
+    line.push(b'[');
+    for (index, header) in headers.iter().enumerate() {
         line.extend_from_slice(if index == 0 { b"{" } else { b",{" });
         payload::write(line, "key", Some(header.name), PayloadMode::Text);
         line.push(b',');
-        payload::write(line, "value", header.value, mode.without_embedding());
+        payload::write(line, "value", header.value, mode);
         line.push(b'}');
     }
-    line.extend_from_slice(b"]}\n");
+    line.push(b']');
+}
+
+/// Where a record was, as its line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its place in the partition.
+    pub offset: i64,
+    /// Who set its timestamp.
+    pub timestamp: TimestampKind,
 }
 
 /// Returns the record that a line holds, borrowed from it wherever nothing is escaped.
@@ -41,6 +61,43 @@ pub fn encode(record: &Record<'_>, mode: PayloadMode, line: &mut Vec<u8>) {
 /// `offset` and `timestamp_type` say where a record was and are passed over; null stands for
 /// an absent field but in `value`, where it is a tombstone and absence an error.
 pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineError> {
+    Ok(read(line, unknown, Field::timestamp)?.0)
+}
+
+/// Returns the record that a line holds, and where it was: topic, partition and offset have to be there.
+pub fn parse_placed(
+    line: &[u8],
+    unknown: UnknownFields,
+) -> Result<(Outgoing<'_>, Origin), LineError> {
+    let (record, offset, kind) = read(line, unknown, Field::millis)?;
+    let missing = |name| LineError::Missing { name, column: 1 };
+    if record.topic.is_none() {
+        return Err(missing("topic"));
+    }
+    if record.partition.is_none() {
+        return Err(missing("partition"));
+    }
+    let offset = given(offset, Field::offset)?.ok_or_else(|| missing("offset"))?;
+    let timestamp = match given(kind, Field::string)?.as_deref() {
+        None | Some("create") => TimestampKind::Create,
+        Some("log_append") => TimestampKind::LogAppend,
+        Some(_) => {
+            return Err(kind.map_or(missing("timestamp_type"), |kind| {
+                kind.unfit("`create` or `log_append`")
+            }));
+        }
+    };
+    Ok((record, Origin { offset, timestamp }))
+}
+
+/// A record, and the two fields of its line that it has no use for when it is sent.
+type Placed<'a> = (Outgoing<'a>, Option<Field<'a>>, Option<Field<'a>>);
+
+fn read<'a>(
+    line: &'a [u8],
+    unknown: UnknownFields,
+    time: impl Fn(Field<'a>) -> Result<i64, LineError>,
+) -> Result<Placed<'a>, LineError> {
     const NAMES: [&str; 10] = [
         "topic",
         "partition",
@@ -56,9 +113,9 @@ pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineEr
     let [
         topic,
         partition,
-        _,
+        offset,
         timestamp,
-        _,
+        timestamp_type,
         key,
         value,
         headers,
@@ -69,14 +126,15 @@ pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineEr
         (None, None) => None,
         (plain, encoded) => fields::payload(plain, encoded, neither("key", 1))?,
     };
-    Ok(Outgoing {
+    let record = Outgoing {
         topic: given(topic, Field::string)?,
         partition: given(partition, Field::partition)?,
-        timestamp: given(timestamp, Field::timestamp)?,
+        timestamp: given(timestamp, time)?,
         key,
         value: fields::payload(value, value_base64, neither("value", 1))?,
         headers: headers_of(headers, unknown)?,
-    })
+    };
+    Ok((record, offset, timestamp_type))
 }
 
 /// Returns the headers of an array of `{"key":…,"value":…}`, with base64 siblings of both.
@@ -135,7 +193,7 @@ fn neither(name: &'static str, column: usize) -> LineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Header, Timestamp};
+    use crate::record::Timestamp;
 
     fn error(line: impl AsRef<[u8]>) -> (String, usize) {
         let error = parse(line.as_ref(), UnknownFields::Refuse).unwrap_err();

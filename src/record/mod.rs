@@ -23,7 +23,7 @@ pub use error::{Found, LineError};
 pub use fields::UnknownFields;
 pub use framing::{LineKey, Separator, SeparatorError};
 pub use input::Input;
-pub use line::{encode, parse};
+pub use line::{Origin, encode, encode_headers, parse, parse_placed};
 pub use outgoing::{Outgoing, OutgoingHeader};
 pub use payload::{PayloadMode, PayloadModeError};
 pub(crate) use payload::{write as write_payload, write_json};

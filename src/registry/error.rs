@@ -1,54 +1,20 @@
 //! Why the registry did not do what it was asked, with a status and what to type next.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
-
-use rusqlite::ErrorCode;
 
 use super::name;
 use super::policy::Violation;
 use super::state::State;
+use crate::database;
 use crate::error::CommandError;
 use crate::exit::Status;
 
 /// Why the registry did not do what it was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no file, where one has to be.
-    #[error("there is no registry at {}", path.display())]
-    Absent { path: PathBuf },
-    /// The file or its folder cannot be made.
-    #[error("cannot create {}", path.display())]
-    Create { path: PathBuf, source: io::Error },
-    /// A file that something else wrote.
-    #[error("{} is not a registry", path.display())]
-    Foreign { path: PathBuf },
-    /// A later kpipe wrote it.
-    #[error("{} has version {version}, and this kpipe knows {known}", path.display())]
-    Newer {
-        path: PathBuf,
-        version: u16,
-        known: u16,
-    },
-    /// Parts of the file are not as `SQLite` left them.
-    #[error("{} is damaged", path.display())]
-    Damaged { path: PathBuf, source: Cause },
-    /// Another process has been writing all the time.
-    #[error("{} is locked by another process", path.display())]
-    Locked { path: PathBuf },
-    /// The disk is full.
-    #[error("no space left for {}", path.display())]
-    Full { path: PathBuf, source: Cause },
-    /// The file, its folder or the whole disk cannot be written, or not so much of it.
-    #[error("cannot write {}", path.display())]
-    ReadOnly { path: PathBuf, source: Cause },
-    /// Anything else that `SQLite` says.
-    #[error("cannot use {}", path.display())]
-    Sqlite { path: PathBuf, source: Cause },
-    /// A backup does not overwrite.
-    #[error("{} is there already", path.display())]
-    BackupExists { path: PathBuf },
+    /// Trouble with the file.
+    #[error(transparent)]
+    File(#[from] database::Error),
 
     /// Nobody ever asked for it.
     #[error("nobody has asked for topic `{name}`")]
@@ -113,11 +79,6 @@ pub enum Error {
     NotActive { topic: String, state: State },
 }
 
-/// `SQLite`'s words; its own cause would say them again.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Cause(rusqlite::Error);
-
 /// One thing that was asked differently before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -162,38 +123,9 @@ impl fmt::Display for OneOf<'_> {
 }
 
 impl Error {
-    /// Says which of the troubles with a file `source` is.
-    pub(super) fn of_file(path: PathBuf, source: rusqlite::Error) -> Self {
-        let code = source.sqlite_error_code();
-        let source = Cause(source);
-        match code {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
-            Some(ErrorCode::DiskFull) => Self::Full { path, source },
-            Some(ErrorCode::NotADatabase) => Self::Foreign { path },
-            // What is not there or is not what was written, in a file that says it is a registry.
-            None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
-                Self::Damaged { path, source }
-            }
-            Some(
-                ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::SystemIoFailure,
-            ) => Self::ReadOnly { path, source },
-            _ => Self::Sqlite { path, source },
-        }
-    }
-
     /// Says whether it is trouble with the file, which the next request would have too.
     pub fn is_of_file(&self) -> bool {
-        matches!(
-            self,
-            Self::Damaged { .. }
-                | Self::Locked { .. }
-                | Self::Full { .. }
-                | Self::ReadOnly { .. }
-                | Self::Sqlite { .. }
-        )
+        matches!(self, Self::File(_))
     }
 
     /// Returns the status that a run which ends with this error leaves with.
@@ -201,19 +133,9 @@ impl Error {
         let is_kafkas = |rule: &Violation| matches!(rule, Violation::Kafka(_));
         match self {
             Self::Broken { broken, .. } if broken.iter().any(is_kafkas) => Status::Usage,
-            Self::Absent { .. }
-            | Self::Foreign { .. }
-            | Self::Newer { .. }
-            | Self::Damaged { .. }
-            | Self::BackupExists { .. }
-            | Self::Collides { .. }
-            | Self::OtherCluster { .. } => Status::Usage,
-            Self::Create { .. }
-            | Self::Full { .. }
-            | Self::ReadOnly { .. }
-            | Self::Sqlite { .. }
-            | Self::Unknown { .. } => Status::Failed,
-            Self::Locked { .. } => Status::Unavailable,
+            Self::File(error) => error.status(),
+            Self::Collides { .. } | Self::OtherCluster { .. } => Status::Usage,
+            Self::Unknown { .. } => Status::Failed,
             Self::InState { .. }
             | Self::FourEyes { .. }
             | Self::NotRequester { .. }
@@ -231,21 +153,7 @@ impl Error {
     /// Returns what to type next, where there is something.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Absent { .. } => {
-                "`kpipe topic request` makes one; --registry or KPIPE_REGISTRY says where".to_owned()
-            }
-            Self::Create { .. } | Self::ReadOnly { .. } => {
-                "choose another place with --registry or KPIPE_REGISTRY".to_owned()
-            }
-            Self::Foreign { .. } => {
-                "nothing was changed in it; choose another file with --registry or KPIPE_REGISTRY"
-                    .to_owned()
-            }
-            Self::Newer { .. } => "use the newer kpipe that wrote it".to_owned(),
-            Self::Damaged { .. } => {
-                "nothing was changed in it; put the last `kpipe topic backup` in its place".to_owned()
-            }
-            Self::BackupExists { .. } => "choose a name that is not taken".to_owned(),
+            Self::File(error) => return of_file(error),
             // Only a name that a topic can have is safe to paste into a shell.
             Self::Unknown { name } if !name::check(name).is_empty() => return None,
             Self::Unknown { name } => format!("kpipe topic request {name}"),
@@ -288,13 +196,33 @@ impl Error {
                 format!("`kpipe topic reconcile` creates `{topic}`")
             }
             Self::NotActive { topic, .. } => format!("kpipe topic request {topic}"),
-            Self::Locked { .. } => "try again".to_owned(),
-            Self::Full { .. }
-            | Self::Sqlite { .. }
-            | Self::FewerPartitions { .. }
+            Self::FewerPartitions { .. }
             | Self::Replication { .. } => return None,
         })
     }
+}
+
+/// What to type next where the file is the trouble.
+fn of_file(error: &database::Error) -> Option<String> {
+    let hint = match error {
+        database::Error::Absent { .. } => {
+            "`kpipe topic request` makes one; --registry or KPIPE_REGISTRY says where"
+        }
+        database::Error::Create { .. } | database::Error::ReadOnly { .. } => {
+            "choose another place with --registry or KPIPE_REGISTRY"
+        }
+        database::Error::Foreign { .. } => {
+            "nothing was changed in it; choose another file with --registry or KPIPE_REGISTRY"
+        }
+        database::Error::Newer { .. } => "use the newer kpipe that wrote it",
+        database::Error::Damaged { .. } => {
+            "nothing was changed in it; put the last `kpipe topic backup` in its place"
+        }
+        database::Error::BackupExists { .. } => "choose a name that is not taken",
+        database::Error::Locked { .. } => "try again",
+        database::Error::Full { .. } | database::Error::Sqlite { .. } => return None,
+    };
+    Some(hint.to_owned())
 }
 
 impl From<Error> for CommandError {

@@ -8,7 +8,6 @@
 mod ask;
 mod error;
 mod event;
-mod file;
 mod gate;
 mod life;
 pub mod line;
@@ -24,10 +23,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::database::{self, Emptiness, Kind};
+
 pub use ask::{Asked, Import, Imported, Requested};
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp, person};
-use file::Emptiness;
 pub use gate::{Gate, NotApproved};
 pub use life::Meant;
 pub use line::{LineError, NamedLine};
@@ -36,6 +36,13 @@ pub use policy::{FourEyes, Policy, Range, Rules, Violation};
 pub use request::{Observation, Request, Spec, Wish};
 pub use state::{Reason, ReasonCode, State};
 pub use subscription::Subscription;
+
+/// The file.
+pub(crate) const KIND: Kind = Kind {
+    name: "a registry",
+    application_id: i32::from_be_bytes(*b"kpip"),
+    migrations: &[(1, include_str!("migrations/0001_registry.sql"))],
+};
 
 /// An open registry.
 #[derive(Debug)]
@@ -69,9 +76,9 @@ impl Registry {
     /// Everything that can be wrong with a file. A stranger's, a newer and a damaged file are not
     /// touched.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        file::create(path)?;
+        database::create(path)?;
         Ok(Self {
-            connection: file::open(path, Emptiness::BecomesRegistry)?,
+            connection: KIND.open(path, Emptiness::IsFilled)?,
             path: path.to_owned(),
         })
     }
@@ -79,10 +86,10 @@ impl Registry {
     /// Opens the registry at `path`, for who must not go on without one.
     ///
     /// # Errors
-    /// [`Error::Absent`], [`Error::Foreign`] also for an empty file, and as [`Registry::open`].
+    /// [`database::Error::Absent`], [`database::Error::Foreign`] also for an empty file, and as [`Registry::open`].
     pub fn open_existing(path: &Path) -> Result<Self, Error> {
         Ok(Self {
-            connection: file::open(path, Emptiness::IsForeign)?,
+            connection: KIND.open(path, Emptiness::IsForeign)?,
             path: path.to_owned(),
         })
     }
@@ -96,13 +103,14 @@ impl Registry {
     /// its owner reads.
     ///
     /// # Errors
-    /// [`Error::BackupExists`] rather than overwrite anything.
+    /// [`database::Error::BackupExists`] rather than overwrite anything.
     pub fn backup(&self, path: &Path) -> Result<(), Error> {
-        file::backup(&self.connection, &self.path, path)
+        Ok(database::backup(&self.connection, &self.path, path)?)
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        read(&self.connection).map_err(|source| Error::of_file(self.path.clone(), source))
+        read(&self.connection)
+            .map_err(|source| database::Error::of_file(self.path.clone(), KIND.name, source).into())
     }
 
     /// Does all of `write` or nothing; before that, what has expired by `at` is settled for itself, so
@@ -132,7 +140,9 @@ impl Registry {
         };
         all().map_err(|fault| match fault {
             Fault::Refused(error) => error,
-            Fault::File(source) => Error::of_file(self.path.clone(), source),
+            Fault::File(source) => {
+                database::Error::of_file(self.path.clone(), KIND.name, source).into()
+            }
         })
     }
 }

@@ -79,10 +79,12 @@ fn sqlite_is_named_where_files_are() {
     only(
         "rusqlite",
         &[
+            "src/database/",
             "src/handler/attempts.rs",
             "src/handler/error.rs",
             "src/handler/worker.rs",
             "src/registry/",
+            "src/store/",
         ],
     );
 }

@@ -27,6 +27,7 @@ mod send;
 mod send_accounts;
 mod send_input;
 mod stats;
+mod store;
 mod subscription;
 mod support;
 mod tail;

@@ -22,6 +22,7 @@ mod process_1;
 mod reader;
 mod reconcile;
 mod stats;
+mod store;
 mod tail;
 mod unreachable;
 

@@ -19,6 +19,7 @@ mod removed;
 mod round_trip;
 mod security;
 mod stats;
+mod store;
 mod subscriptions;
 mod support;
 mod times;

@@ -5,6 +5,8 @@ mod stream;
 mod strict;
 mod talk;
 
+pub(crate) use stream::CannotRead;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -222,10 +222,10 @@ fn open(args: &Args) -> Result<Vec<lines::Input>, CommandError> {
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{path}`")]
-pub(super) struct CannotRead {
-    pub(super) path: PathBuf,
+pub(crate) struct CannotRead {
+    pub(crate) path: PathBuf,
     #[source]
-    pub(super) error: io::Error,
+    pub(crate) error: io::Error,
 }
 
 /// How lines become records.

@@ -23,6 +23,40 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+/// Partition, offset, key and value of each committed record, as kcat reads them, in the order of the log.
+pub(crate) fn kcat(topic: &str) -> Vec<String> {
+    let format = "%p %o %k %s\n";
+    let output = std::process::Command::new("kcat")
+        .args([
+            "-b",
+            &told("KAFKA_BROKERS"),
+            "-C",
+            "-e",
+            "-q",
+            "-t",
+            topic,
+            "-o",
+            "beginning",
+        ])
+        .args(["-X", "isolation.level=read_committed", "-f", format])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_by_key(|line| {
+        let mut numbers = line
+            .split(' ')
+            .map(|number| number.parse::<i64>().unwrap_or_default());
+        (numbers.next(), numbers.next())
+    });
+    lines
+}
+
 /// What `ci/kafka` tells.
 pub(crate) fn told(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
