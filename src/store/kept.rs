@@ -1,5 +1,6 @@
 //! Where a group goes on, as the file knows it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +14,8 @@ pub struct Kept {
     connection: Mutex<Connection>,
     path: PathBuf,
     group: String,
+    /// Where partitions were last begun here.
+    begun: Mutex<HashMap<(String, i32), i64>>,
 }
 
 impl Kept {
@@ -21,6 +24,7 @@ impl Kept {
             connection: Mutex::new(open(path)?),
             path: path.to_owned(),
             group: group.to_owned(),
+            begun: Mutex::default(),
         })
     }
 
@@ -29,8 +33,11 @@ impl Kept {
         let connection = self.lock();
         let read =
             |(topic, partition): &(String, i32)| next(&connection, &self.group, topic, *partition);
-        let read: rusqlite::Result<_> = partitions.iter().map(read).collect();
-        read.map_err(|source| of_file(&self.path, source))
+        let read: rusqlite::Result<Vec<_>> = partitions.iter().map(read).collect();
+        let read = read.map_err(|source| of_file(&self.path, source))?;
+        let known = partitions.iter().zip(&read);
+        self.note(known.filter_map(|(place, next)| Some((place.clone(), (*next)?))));
+        Ok(read)
     }
 
     /// Writes down where partitions begin of which nothing is known, so that what comes before the first record of
@@ -49,7 +56,20 @@ impl Kept {
             }
             transaction.commit()
         };
-        write().map_err(|source| of_file(&self.path, source))
+        write().map_err(|source| of_file(&self.path, source))?;
+        self.note(begins.iter().cloned());
+        Ok(())
+    }
+
+    fn note(&self, starts: impl Iterator<Item = ((String, i32), i64)>) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.extend(starts);
+    }
+
+    /// Where a partition was last begun here: nothing before that will come.
+    pub(super) fn begun(&self, topic: &str, partition: i32) -> Option<i64> {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.get(&(topic.to_owned(), partition)).copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

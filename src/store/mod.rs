@@ -56,3 +56,6 @@ fn open(path: &Path) -> Result<Connection, Error> {
 fn of_file(path: &Path, source: rusqlite::Error) -> Error {
     database::Error::of_file(path.to_owned(), KIND.name, source).into()
 }
+
+#[cfg(test)]
+mod tests;

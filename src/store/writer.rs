@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Transaction, TransactionBehavior, params};
@@ -10,7 +11,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Transaction, TransactionB
 use super::buffer::{Buffer, Place, Row};
 use super::error::problem;
 use super::statements::{Parameter, Step, Steps};
-use super::{Error, Script, kept, of_file, open};
+use super::{Error, Kept, Script, kept, of_file, open};
 use crate::pipeline::pump::Sink;
 use crate::record::Record;
 
@@ -63,6 +64,8 @@ pub struct Writer {
     /// Where the last record came from: most come in runs.
     last: usize,
     counts: Counts,
+    /// Where partitions are begun, in a group.
+    kept: Option<Arc<Kept>>,
 }
 
 impl Writer {
@@ -88,7 +91,13 @@ impl Writer {
             places: Vec::new(),
             last: 0,
             counts: Counts::default(),
+            kept: None,
         })
+    }
+
+    /// Makes sure that what is stored of a partition reaches to where `kept` lets it begin.
+    pub fn follow(&mut self, kept: Arc<Kept>) {
+        self.kept = Some(kept);
     }
 
     /// What was committed so far.
@@ -139,6 +148,11 @@ impl Writer {
     pub fn commit(&mut self) -> Result<(), Error> {
         if !self.places.iter().any(|place| place.is_touched) {
             return Ok(());
+        }
+        if let Some(kept) = &self.kept {
+            for place in self.places.iter_mut().filter(|place| place.is_touched) {
+                place.known = place.known.max(kept.begun(&place.topic, place.partition));
+            }
         }
         let committed = Batch {
             path: &self.path,

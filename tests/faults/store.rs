@@ -62,8 +62,10 @@ fn stored(file: &Path) -> usize {
     let Ok(file) = Connection::open(file) else {
         return 0;
     };
-    let count = file.query_row("SELECT count(*) FROM records", [], |row| row.get(0));
-    count.unwrap_or(0)
+    let count = file.query_row("SELECT count(*) FROM records", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    count.map_or(0, |count| usize::try_from(count).unwrap())
 }
 
 #[test]

@@ -30,8 +30,10 @@ fn count(file: &Path) -> usize {
     let Ok(file) = Connection::open(file) else {
         return 0;
     };
-    let count = file.query_row("SELECT count(*) FROM records", [], |row| row.get(0));
-    count.unwrap_or(0)
+    let count = file.query_row("SELECT count(*) FROM records", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    count.map_or(0, |count| usize::try_from(count).unwrap())
 }
 
 fn ends(member: Running) {
@@ -114,6 +116,8 @@ fn records_of_aborted_transactions_are_not_there_and_leave_no_difference_behind(
         if commits {
             producer.commit_transaction(PATIENCE).unwrap();
         } else {
+            // What was not sent yet would not be in the log at all.
+            producer.flush(PATIENCE).unwrap();
             producer.abort_transaction(PATIENCE).unwrap();
         }
     }

@@ -17,7 +17,7 @@ use crate::pipeline::filter::Filter;
 use crate::pipeline::pump::GLANCE;
 use crate::record::{Header, LineError, Record, Timestamp, UnknownFields, parse_placed};
 use crate::source::lines::{Input, Piece, Reader};
-use crate::store::Writer;
+use crate::store::{Counts, Writer};
 
 /// The longest line.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -68,7 +68,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     };
     let ended = lines.take_all(&pieces, args.flush_interval());
     let end = lines.writer.commit();
-    told(context, lines.writer.counts(), lines.bad);
+    if ended.is_ok() || lines.writer.counts() != Counts::default() {
+        told(context, lines.writer.counts(), lines.bad);
+    }
     ended?;
     end?;
     if let Some(signal) = context.stop.signal() {

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     }
     let offsets = args.selection.offsets(true, false, context)?;
     let mut writer = Writer::open(&args.db, args.manner(context))?;
-    let kept = Kept::open(&args.db, &group)?;
+    let kept = Arc::new(Kept::open(&args.db, &group)?);
+    writer.follow(kept.clone());
     let cluster = context.cluster()?;
     let membership = Membership {
         group,
@@ -45,7 +46,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         commit: true,
     };
     let end = run.in_group(&cluster, membership, kept, &mut writer);
-    told(context, writer.counts(), 0);
+    if end.is_ok() || writer.counts() != Counts::default() {
+        told(context, writer.counts(), 0);
+    }
     let end = end?;
     run.outcome(end)
 }
@@ -63,16 +66,12 @@ impl Run<'_> {
         &mut self,
         cluster: &Cluster,
         membership: Membership,
-        kept: Kept,
+        kept: Arc<Kept>,
         writer: &mut Writer,
     ) -> Result<End, CommandError> {
         let (flow, batches) = pump::channel_of_batches();
-        let member = Member::join_where(
-            cluster,
-            membership,
-            Some(Arc::new(kept)),
-            pump::drain(flow.clone()),
-        )?;
+        let member =
+            Member::join_where(cluster, membership, Some(kept), pump::drain(flow.clone()))?;
         let commits = member.commits();
         let running = Running::start(member, flow).map_err(CommandError::failed)?;
         let end = self.pump(
