@@ -99,7 +99,7 @@ pub(super) fn split(name: &str, text: &str) -> Vec<Statement> {
             continue;
         }
         if matches!(token, Token::Semicolon) && (start.is_none() || words.is_open()) {
-            words.semicolon();
+            words = words.and_semicolon();
             continue;
         }
         let begun = *start.get_or_insert(at);
@@ -109,8 +109,8 @@ pub(super) fn split(name: &str, text: &str) -> Vec<Statement> {
                 start = None;
                 words = Words::default();
             }
-            Token::Word(word) => words.take(&word.to_ascii_lowercase()),
-            _ => words.other(),
+            Token::Word(word) => words = words.and(&word.to_ascii_lowercase()),
+            _ => words = words.and(""),
         }
     }
     if let Some(begun) = start {
@@ -132,40 +132,38 @@ fn statement(file: &Arc<str>, text: &str, start: usize, end: usize) -> Statement
 
 /// What has been seen of a statement, as far as it decides whether a semicolon ends it: `CREATE [TEMP] TRIGGER` ends with
 /// `; END;`, as for `sqlite3_complete`.
-#[derive(Default)]
-struct Words {
-    count: usize,
-    may_be_trigger: bool,
-    is_trigger: bool,
-    after_semicolon: bool,
-    has_ended: bool,
+#[derive(Clone, Copy, Default)]
+enum Words {
+    #[default]
+    Nothing,
+    Create,
+    Others,
+    Trigger,
+    TriggerSemicolon,
+    TriggerEnd,
 }
 
 impl Words {
-    fn take(&mut self, word: &str) {
-        match (self.count, word) {
-            (0, "create") => self.may_be_trigger = true,
-            (1, "temp" | "temporary") => {}
-            (1 | 2, "trigger") if self.may_be_trigger => self.is_trigger = true,
-            _ => {}
+    fn and(self, word: &str) -> Self {
+        match (self, word) {
+            (Self::Nothing, "create") | (Self::Create, "temp" | "temporary") => Self::Create,
+            (Self::TriggerSemicolon, "end") => Self::TriggerEnd,
+            (Self::Create, "trigger")
+            | (Self::Trigger | Self::TriggerSemicolon | Self::TriggerEnd, _) => Self::Trigger,
+            _ => Self::Others,
         }
-        self.has_ended = self.after_semicolon && word == "end";
-        self.after_semicolon = false;
-        self.count += 1;
     }
 
-    fn other(&mut self) {
-        self.count += 1;
-        self.after_semicolon = false;
-        self.has_ended = false;
+    fn and_semicolon(self) -> Self {
+        if self.is_open() {
+            Self::TriggerSemicolon
+        } else {
+            self
+        }
     }
 
-    fn semicolon(&mut self) {
-        self.after_semicolon = true;
-    }
-
-    fn is_open(&self) -> bool {
-        self.is_trigger && !self.has_ended
+    fn is_open(self) -> bool {
+        matches!(self, Self::Trigger | Self::TriggerSemicolon)
     }
 }
 
@@ -193,9 +191,8 @@ impl<'a> Scan<'a> {
             (Token::Blank, first.len_utf8())
         } else if rest.starts_with("--") {
             (Token::Blank, through(rest.find('\n')))
-        } else if rest.starts_with("/*") {
-            let end = rest[2..].find("*/").map(|end| end + 4);
-            (Token::Blank, through(end))
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            (Token::Blank, through(comment.find("*/").map(|end| end + 4)))
         } else if first == ';' {
             (Token::Semicolon, 1)
         } else if let '\'' | '"' | '`' | '[' = first {

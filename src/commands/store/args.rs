@@ -17,6 +17,7 @@ use crate::time;
 /// Every record becomes a row of the table `records` of FILE. How far the group is stands in FILE too, in the same
 /// transaction, so whatever is killed, each record is there once. Without TOPIC, reads record lines with their places
 /// from stdin, and stores those that are not there. See `kpipe help store`.
+#[allow(clippy::doc_markdown, reason = "it is the help too")]
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Examples:

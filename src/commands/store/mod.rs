@@ -1,4 +1,4 @@
-//! `kpipe store`: records into SQLite, with the offsets in the same transaction.
+//! `kpipe store`: records into `SQLite`, with the offsets in the same transaction.
 
 mod args;
 mod lines;
@@ -46,7 +46,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         commit: true,
     };
     let end = run.in_group(&cluster, membership, kept, &mut writer);
-    if end.is_ok() || writer.counts() != Counts::default() {
+    let has_failed = matches!(end, Err(_) | Ok(End::Failed(_)));
+    if !has_failed || writer.counts() != Counts::default() {
         told(context, writer.counts(), 0);
     }
     let end = end?;
@@ -102,11 +103,11 @@ impl Run<'_> {
             return self.outcome(end?);
         }
         writer.commit()?;
-        let rebuilt = rebuild.swap(writer)?;
+        let swapped = rebuild.swap(writer)?;
         self.context.ui.status(format_args!(
             "{} holds {} records now, read again from the beginning",
             self.args.db.display(),
-            rebuilt.records
+            swapped.records
         ));
         Ok(Outcome::DONE)
     }
