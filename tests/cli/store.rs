@@ -1,4 +1,4 @@
-//! Records in SQLite: what rows there are, what statements make of them, and what is refused before anything is read.
+//! Records in `SQLite`: what rows there are, what statements make of them, and what is refused before anything is read.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -29,7 +29,7 @@ fn store(place: &Place, more: &[&str]) -> Ended {
     place.kpipe(&[begin, more].concat()).run()
 }
 
-/// What a query gives, as SQLite's own function `quote` shows it.
+/// What a query gives, as its own function `quote` shows it.
 fn query(place: &Place, columns: &str, rest: &str) -> Vec<String> {
     let file = Connection::open(place.path("f.db")).unwrap();
     let quoted: Vec<String> = columns

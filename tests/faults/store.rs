@@ -1,4 +1,4 @@
-//! Members with one SQLite file that are killed, join and leave, and a broker that is restarted: each record is in
+//! Members with one `SQLite` file that are killed, join and leave, and a broker that is restarted: each record is in
 //! the table once, and what the statements made of the records is as if nothing had happened.
 //!
 //! `STORE_RECORDS=100000` for a release build.

@@ -1,4 +1,4 @@
-//! Records in SQLite on real Kafka: what is in the table is what kcat reads, each record once.
+//! Records in `SQLite` on real Kafka: what is in the table is what kcat reads, each record once.
 
 use std::path::Path;
 
