@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    broker, config, expect, generate, group, handle, help, ping, send, stats, store, subscription,
-    tail, topic, wait,
+    broker, config, dlq, expect, generate, group, handle, help, ping, send, stats, store,
+    subscription, tail, topic, wait,
 };
 use crate::ui::Color;
 
@@ -91,6 +91,7 @@ pub(crate) enum Command {
     Tail(Box<tail::Args>),
     Handle(Box<handle::Args>),
     Store(Box<store::Args>),
+    Dlq(dlq::Args),
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),

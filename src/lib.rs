@@ -10,6 +10,7 @@ mod commands;
 pub mod config;
 mod context;
 pub mod database;
+pub mod dead_letters;
 pub mod error;
 pub mod exit;
 pub mod generate;
@@ -106,6 +107,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Ping(args) => commands::ping::run(&args, context),
         Command::Handle(args) => commands::handle::run(&args, context),
         Command::Store(args) => commands::store::run(&args, context),
+        Command::Dlq(args) => commands::dlq::run(&args, context),
         Command::Broker(args) => commands::broker::run(&args, context),
         Command::Group(args) => commands::group::run(&args, context),
         Command::Stats(args) => commands::stats::run(&args, context),

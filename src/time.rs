@@ -140,6 +140,17 @@ pub fn in_words(duration: Duration) -> String {
     printer.unsigned_duration_to_string(&duration)
 }
 
+/// Returns how old something is, in its largest unit alone: `3d`, `5h`, `12m`, `40s`.
+pub fn roughly(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let unit = units.iter().find(|(size, _)| seconds >= *size);
+    match unit {
+        Some((size, unit)) => format!("{}{unit}", seconds / size),
+        None => format!("{seconds}s"),
+    }
+}
+
 /// Returns the duration that `text` names, for what lasts or comes again.
 ///
 /// # Errors
@@ -176,6 +187,20 @@ mod tests {
 
     fn read(text: &str) -> Result<String, TimeError> {
         parse(text, NOW.parse().unwrap(), &zone()).map(|time| time.to_string())
+    }
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        for (seconds, words) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (7199, "1h"),
+            (86_399, "23h"),
+            (200_000, "2d"),
+        ] {
+            assert_eq!(roughly(Duration::from_secs(seconds)), words);
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod confirmation;
+pub(crate) mod dlq;
 pub(crate) mod expect;
 pub(crate) mod generate;
 pub(crate) mod group;

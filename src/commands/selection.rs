@@ -129,6 +129,28 @@ impl Selection {
             .find_map(|(flag, given)| given.then_some(*flag))
     }
 
+    /// Whether `-o` says where to begin or end.
+    pub(crate) fn names_offsets(&self) -> bool {
+        !self.offsets.is_empty()
+    }
+
+    /// The times of `--since` and `--until`, for who looks at each record's.
+    pub(crate) fn times(
+        &self,
+        context: &Context,
+    ) -> Result<[Option<jiff::Timestamp>; 2], CommandError> {
+        let spec = joined(&[], [&self.since, &self.until], context)?;
+        let since = match spec.from {
+            Some(Start::Time(time)) => Some(time),
+            _ => None,
+        };
+        let until = match spec.until {
+            Some(Stop::Time(time)) => Some(time),
+            _ => None,
+        };
+        Ok([since, until])
+    }
+
     /// What a record must match.
     pub(crate) fn filter(&self) -> Filter {
         Filter {

@@ -15,13 +15,13 @@ use rand_chacha::rand_core::SeedableRng;
 use super::lane::Lane;
 use super::listener::Stdout;
 use super::process::{Herd, Program, Waiter};
-use super::tracker::Tracker;
 use super::wake::{Bell, Wake};
 use super::worker::{SharedOutlet, Worker};
 use super::{Assignment, Attempts, Breaker, Chatter, Error, Item, Manner, Metrics};
 use crate::kafka::{Commits, Handover, Member, Messages, Notice};
 use crate::pipeline::filter::Filter;
 use crate::pipeline::pump::{Bounds, End, Flow, GLANCE, Running};
+use crate::pipeline::tracker::Tracker;
 use crate::stop::Stop;
 
 /// Records that wait for a handler are no more than this, in bytes.

@@ -18,7 +18,6 @@ mod metrics;
 mod outlet;
 mod process;
 mod stream;
-mod tracker;
 mod verdict;
 mod wake;
 mod worker;

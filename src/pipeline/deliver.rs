@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::ledger::{Fate, Ledger, Outlet, SettleError};
+use super::pace::Pace;
 use crate::kafka::{Error, NotTaken, Outgoing, Producer};
 use crate::record::{Header, LineError};
 use crate::registry::{self, Gate};
@@ -28,9 +29,6 @@ const OPEN_BYTES: usize = 16 * 1024 * 1024;
 
 /// Records that are handed over together are no more than this.
 const TOGETHER: usize = 1024;
-
-/// How much a rate may lag and still catch up.
-const RATE_CREDIT: Duration = Duration::from_millis(100);
 
 /// How long an interrupted run waits for acknowledgements.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -122,8 +120,7 @@ pub struct Delivery<'a, O> {
     pub latencies: Histogram<u64>,
     /// Which topics may be sent to, when that is not all.
     gate: Option<Gate>,
-    /// When the next record may go, with a rate.
-    next_due: Option<Instant>,
+    pace: Pace,
     halt: Option<Halt>,
     halted: Option<Instant>,
     purged: bool,
@@ -164,7 +161,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             progress,
             latencies,
             gate: None,
-            next_due: None,
+            pace: Pace::new(manner.rate),
             halt: None,
             halted: None,
             purged: false,
@@ -324,7 +321,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                             &outgoing,
                             slot,
                             self.stop,
-                            &mut self.next_due,
+                            &mut self.pace,
                             self.manner,
                         )
                     });
@@ -514,25 +511,20 @@ fn take(
     record: &Outgoing<'_>,
     slot: usize,
     stop: &Stop,
-    next_due: &mut Option<Instant>,
+    pace: &mut Pace,
     manner: &Manner,
 ) -> Result<(), Refused> {
-    if let Some(rate) = manner.rate {
-        // A pause in the input is not made up for by a burst.
-        let now = Instant::now();
-        let due = next_due.map_or(now, |due| if due + RATE_CREDIT < now { now } else { due });
-        loop {
-            let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            if stop.is_asked() {
-                return Err(Refused::Interrupted);
-            }
-            producer.serve_keeping(left.min(Duration::from_millis(20)));
+    loop {
+        let left = pace.left();
+        if left.is_zero() {
+            break;
         }
-        *next_due = Some(due + Duration::from_secs_f64(1.0 / rate));
+        if stop.is_asked() {
+            return Err(Refused::Interrupted);
+        }
+        producer.serve_keeping(left.min(Duration::from_millis(20)));
     }
+    pace.step();
     let start = Instant::now();
     loop {
         match producer.send(topic, record, slot) {

@@ -4,5 +4,7 @@ pub mod deliver;
 pub mod filter;
 pub mod last;
 pub mod ledger;
+pub mod pace;
 pub mod pump;
 pub mod tally;
+pub(crate) mod tracker;

@@ -30,7 +30,7 @@ const STATUS: &str = "dlq.status";
 const TIMESTAMP: &str = "dlq.timestamp";
 
 /// Whose names the headers have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// Kafka's share groups (KIP-1191), and kpipe.
     Share,
@@ -129,6 +129,22 @@ pub fn replays(headers: &[Header<'_>]) -> u64 {
         .filter(|header| header.name == REPLAY_COUNT.as_bytes())
         .find_map(|header| number(header.value?))
         .unwrap_or(0)
+}
+
+/// Returns the headers of a record that goes back: those of its death taken off, the others as they
+/// are, and at the end how often it went, this time included.
+///
+/// `room` lends the space for that count.
+pub fn restored<'b>(headers: &[Header<'b>], room: &'b mut String) -> Vec<Header<'b>> {
+    *room = replays(headers).saturating_add(1).to_string();
+    let is_own =
+        |header: &Header<'_>| !is_error_header(header) && header.name != REPLAY_COUNT.as_bytes();
+    let kept = headers.iter().copied().filter(is_own);
+    kept.chain([Header {
+        name: REPLAY_COUNT.as_bytes(),
+        value: Some(room.as_bytes()),
+    }])
+    .collect()
 }
 
 impl<'a> Death<'a> {
@@ -407,6 +423,21 @@ mod tests {
         assert_eq!(dialect, Dialect::Spring);
         assert_eq!((death.offset, death.deliveries), (Some(-1), Some(3)));
         assert!(headers.iter().all(is_error_header));
+    }
+
+    #[test]
+    fn a_record_that_goes_back_has_its_own_headers_and_one_count() {
+        let mut room = Vec::new();
+        let null = Header {
+            name: b"n",
+            value: None,
+        };
+        let own = [header("a", b"1"), null, header("a", b"\xff")];
+        let mut dead = death().write(&own, &mut room);
+        dead.insert(1, header(REPLAY_COUNT, b"1"));
+        let mut count = String::new();
+        let back = restored(&dead, &mut count);
+        assert_eq!(back, [&own[..], &[header(REPLAY_COUNT, b"2")]].concat());
     }
 
     #[test]

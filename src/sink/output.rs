@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::CommandError;
 use crate::pipeline::pump::Sink;
 use crate::record::{PayloadMode, Record, Template, encode};
+use crate::ui::dead_letters::DeadLetters;
 use crate::ui::pretty::Pretty;
 use crate::ui::sanitize::sanitize_into;
 
@@ -38,6 +39,8 @@ pub enum Format {
     Pretty(Box<Pretty>),
     /// The same with a label to each part.
     Labelled(Box<Pretty>),
+    /// The same with what it died of in front.
+    Dead(Box<DeadLetters>),
 }
 
 impl Format {
@@ -51,6 +54,7 @@ impl Format {
             Self::Template(template) => template.write(record, out),
             Self::Pretty(pretty) => pretty.write(record, out),
             Self::Labelled(pretty) => pretty.write_labelled(record, out),
+            Self::Dead(letters) => letters.write(record, out),
         }
     }
 }
@@ -74,7 +78,11 @@ impl Output {
     pub fn stdout(format: Format, is_over: impl Fn() -> bool + 'static) -> io::Result<Self> {
         let file = stdout()?;
         // What is for people is fit for a terminal already.
-        let raw = file.is_terminal() && !matches!(format, Format::Pretty(_) | Format::Labelled(_));
+        let is_for_people = matches!(
+            format,
+            Format::Pretty(_) | Format::Labelled(_) | Format::Dead(_)
+        );
+        let raw = file.is_terminal() && !is_for_people;
         Ok(Self {
             format,
             for_terminal: raw.then(Vec::new),

@@ -1,6 +1,7 @@
 //! What reaches the user: status lines, warnings, errors on stderr.
 
 mod confirm;
+pub mod dead_letters;
 mod fold;
 mod json;
 mod labelled;

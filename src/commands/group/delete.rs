@@ -1,5 +1,6 @@
 //! `kpipe group delete`: groups without members gone, with what they committed.
 
+use crate::commands::confirmation::is_confirmed;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -29,7 +30,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     groups.dedup();
     let question = format!("Delete {} for ever?", quoted(&groups));
     let command = format!("kpipe group delete {}", groups.join(" "));
-    if !super::is_confirmed(args.yes, &question, &command, context)? {
+    if !is_confirmed(args.yes, &question, &command, context)? {
         return Ok(Outcome::Exit(Status::Failed));
     }
     let admin = Admin::new(&context.cluster()?)?;

@@ -103,26 +103,6 @@ struct NotAConsumerGroup {
     protocol: &'static str,
 }
 
-/// Asks before what has no way back, unless `--yes` was given; says whether to go on.
-fn is_confirmed(
-    yes: bool,
-    question: &str,
-    command: &str,
-    context: &Context,
-) -> Result<bool, CommandError> {
-    if yes {
-        return Ok(true);
-    }
-    if !context.ui.can_ask() {
-        return Err(CommandError::usage(Unconfirmed).hint(format!("`{command} --yes` does it")));
-    }
-    context.ui.confirms(question).map_err(CommandError::failed)
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("nothing was done: there is nobody to ask")]
-struct Unconfirmed;
-
 /// Tells of each group that failed; a single one fails the command as it is.
 fn report(mut errors: Vec<CommandError>, context: &Context) -> Result<Outcome, CommandError> {
     let worst = errors.iter().map(|error| error.status).max();

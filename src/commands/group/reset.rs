@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::commands::confirmation::is_confirmed;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -96,7 +97,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         return Ok(Outcome::DONE);
     }
     let question = format!("Move group `{}` in {} partitions?", args.group, moves.len());
-    if !super::is_confirmed(args.yes, &question, &args.command(), context)? {
+    if !is_confirmed(args.yes, &question, &args.command(), context)? {
         return Ok(Outcome::Exit(Status::Failed));
     }
     admin.move_group(&args.group, &moves)?;

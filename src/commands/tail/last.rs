@@ -13,7 +13,7 @@ impl Run<'_> {
     /// Looks at the last `count` offsets of each partition, and further back where
     /// compaction or transaction markers leave fewer records than that; with a filter
     /// at everything, because the last that match may be anywhere.
-    pub(super) fn last(
+    pub(crate) fn last(
         &mut self,
         cluster: &Cluster,
         mut selection: Selection,

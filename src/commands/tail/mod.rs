@@ -70,16 +70,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let written = run.written;
     if args.user.is_some() && !matches!(end, End::ClosedPipe) {
         let records = if written == 1 { "record" } else { "records" };
-        context
-            .ui
-            .status(format_args!("{written} {records} processed"));
+        let ui = run.context.ui;
+        ui.status(format_args!("{written} {records} processed"));
     }
-    match end {
-        End::Failed(error) => Err(error.into()),
-        End::Timeout => Err(CommandError::new(Status::Unavailable, TimeIsUp { written })),
-        End::Stopped => Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal)),
-        _ if written == 0 && args.fail_empty => Ok(Outcome::Exit(Status::Failed)),
-        _ => Ok(Outcome::DONE),
+    match run.outcome(end)? {
+        Outcome::DONE if written == 0 && args.fail_empty => Ok(Outcome::Exit(Status::Failed)),
+        outcome => Ok(outcome),
     }
 }
 
@@ -90,17 +86,32 @@ struct TimeIsUp {
 }
 
 /// What every way of tailing needs.
-struct Run<'a> {
-    context: &'a Context,
-    filter: Filter,
-    bounds: Bounds,
-    start: Instant,
-    output: Output,
-    written: u64,
+pub(crate) struct Run<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) filter: Filter,
+    pub(crate) bounds: Bounds,
+    pub(crate) start: Instant,
+    pub(crate) output: Output,
+    pub(crate) written: u64,
 }
 
 impl Run<'_> {
-    fn alone(&mut self, reader: Reader) -> Result<End, CommandError> {
+    /// How the run leaves, by how it came to its end.
+    pub(crate) fn outcome(&self, end: End) -> Result<Outcome, CommandError> {
+        let written = self.written;
+        match end {
+            End::Failed(error) => Err(error.into()),
+            End::Timeout => Err(CommandError::new(Status::Unavailable, TimeIsUp { written })),
+            End::Stopped => {
+                let signal = self.context.stop.signal();
+                Ok(signal.map_or(Outcome::DONE, Outcome::Signal))
+            }
+            _ => Ok(Outcome::DONE),
+        }
+    }
+
+    /// Reads without a group.
+    pub(crate) fn alone(&mut self, reader: Reader) -> Result<End, CommandError> {
         let (flow, batches) = pump::channel_of_batches();
         // Nothing is owed at the end, so nobody waits for the source to finish.
         let _running = Running::start(reader, flow).map_err(CommandError::failed)?;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 /// Offsets come in order and are finished in any; what may be committed is the end of the longest
 /// beginning that is finished.
 #[derive(Debug, Default)]
-pub(super) struct Tracker {
+pub(crate) struct Tracker {
     entries: VecDeque<Entry>,
     /// What may be committed and was not told yet.
     finished: Option<i64>,
@@ -23,7 +23,7 @@ struct Entry {
 
 impl Tracker {
     /// Takes notice of a record that is to be handled.
-    pub(super) fn begin(&mut self, offset: i64) {
+    pub(crate) fn begin(&mut self, offset: i64) {
         self.entries.push_back(Entry {
             offset,
             next: offset + 1,
@@ -32,7 +32,7 @@ impl Tracker {
     }
 
     /// Takes notice of a record that nobody wants.
-    pub(super) fn pass(&mut self, offset: i64) {
+    pub(crate) fn pass(&mut self, offset: i64) {
         match self.entries.back_mut() {
             Some(last) => last.next = offset + 1,
             None => self.finished = Some(offset + 1),
@@ -40,7 +40,7 @@ impl Tracker {
     }
 
     /// Takes notice that a record is finished.
-    pub(super) fn finish(&mut self, offset: i64) {
+    pub(crate) fn finish(&mut self, offset: i64) {
         let found = self
             .entries
             .binary_search_by_key(&offset, |entry| entry.offset);
@@ -54,12 +54,12 @@ impl Tracker {
     }
 
     /// Returns what may be committed, if that is more than when last asked: the next offset wanted.
-    pub(super) fn take_finished(&mut self) -> Option<i64> {
+    pub(crate) fn take_finished(&mut self) -> Option<i64> {
         self.finished.take()
     }
 
     /// Records that were begun and stand before a gap, finished or not.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 }
