@@ -3,18 +3,18 @@
 use crate::context::Context;
 use crate::error::CommandError;
 
-/// Asks, unless `--yes` was given; says whether to go on. `command` is what was typed.
+/// Asks, unless `--yes` was given; says whether to go on. `hint` is for where nobody can be asked.
 pub(crate) fn is_confirmed(
     yes: bool,
     question: &str,
-    command: &str,
+    hint: &str,
     context: &Context,
 ) -> Result<bool, CommandError> {
     if yes {
         return Ok(true);
     }
     if !context.ui.can_ask() {
-        return Err(CommandError::usage(Unconfirmed).hint(format!("`{command} --yes` does it")));
+        return Err(CommandError::usage(Unconfirmed).hint(hint));
     }
     context.ui.confirms(question).map_err(CommandError::failed)
 }

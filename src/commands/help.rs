@@ -7,7 +7,8 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection`, `approval`, `generate`, `store`, `ci` or `exit-status`
+/// Print a page: `record-line`, `connection`, `approval`, `generate`, `store`, `dead-letters`, `ci` or
+/// `exit-status`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -23,6 +24,7 @@ enum Topic {
     Generate,
     Store,
     Ci,
+    DeadLetters,
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
@@ -34,6 +36,7 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandErr
         Some(Topic::Generate) => include_str!("../../docs/generate.md").to_owned(),
         Some(Topic::Store) => include_str!("../../docs/store.md").to_owned(),
         Some(Topic::Ci) => include_str!("../../docs/ci.md").to_owned(),
+        Some(Topic::DeadLetters) => include_str!("../../docs/dead-letters.md").to_owned(),
         None => crate::cli_help(),
     };
     let mut out = output::stdout().map_err(CommandError::failed)?;

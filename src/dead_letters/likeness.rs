@@ -9,9 +9,8 @@ const NUMBER: usize = 4;
 /// Returns the first line of a message, with `#` for what makes each different: long numbers, times,
 /// hexadecimal ids. Numbers of up to three digits stay, because statuses are such.
 pub(super) fn likeness(message: &str) -> String {
-    let line = beginning(message);
-    let mut like = String::with_capacity(line.len());
-    let mut rest = line;
+    let mut rest = beginning(message);
+    let mut like = String::with_capacity(rest.len());
     while let Some(first) = rest.chars().next() {
         let is_part =
             |character: char| character.is_ascii_alphanumeric() || "-.:".contains(character);

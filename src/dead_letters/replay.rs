@@ -23,6 +23,9 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The same in records.
 const MOST_RECORDS: usize = 10_000;
 
+/// Batches that are taken in a row.
+const EVENTS: usize = 3;
+
 /// How long acknowledgements are waited for when nothing else comes.
 const SERVE: Duration = Duration::from_millis(5);
 
@@ -192,9 +195,14 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
         } else {
             self.flow.recv_timeout(wait).ok()
         };
-        while let Some(event) = flow {
+        // Few at a time, so that a fast source is held before much waits.
+        for _ in 0..EVENTS {
+            let Some(event) = flow else { break };
             self.take(event, state);
             flow = self.flow.try_recv().ok();
+        }
+        if let Some(event) = flow {
+            self.take(event, state);
         }
         self.hand_over(state);
         if !state.in_flight.is_empty() {

@@ -58,6 +58,9 @@ impl Sum {
     }
 }
 
+/// Kinds and how many there are of each.
+type Ranked = Vec<(Kind, Sum)>;
+
 /// Counts dead letters in memory that does not grow with them.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -112,10 +115,10 @@ impl Tally {
     }
 
     /// The `most` most frequent kinds, and what all others of each topic come to.
-    pub fn ranked(mut self, most: usize) -> (Vec<(Kind, Sum)>, BTreeMap<String, Sum>) {
-        let rest = self.rank(most);
-        self.put_aside(rest.1);
-        (rest.0, self.others)
+    pub fn ranked(mut self, most: usize) -> (Ranked, BTreeMap<String, Sum>) {
+        let (kept, rest) = self.rank(most);
+        self.put_aside(rest);
+        (kept, self.others)
     }
 
     /// Keeps the most frequent kinds apart; of what comes often, most comes again.
@@ -125,7 +128,7 @@ impl Tally {
         self.kinds = kept.into_iter().collect();
     }
 
-    fn rank(&mut self, most: usize) -> (Vec<(Kind, Sum)>, Vec<(Kind, Sum)>) {
+    fn rank(&mut self, most: usize) -> (Ranked, Ranked) {
         let mut ranked: Vec<_> = self.kinds.drain().collect();
         // The latest first among equals, and then by name, so that a run prints what the last did.
         ranked.sort_by(|(one_kind, one), (other_kind, other)| {
@@ -135,7 +138,7 @@ impl Tally {
         (ranked, rest)
     }
 
-    fn put_aside(&mut self, rest: Vec<(Kind, Sum)>) {
+    fn put_aside(&mut self, rest: Ranked) {
         for (kind, sum) in rest {
             self.others.entry(kind.topic).or_default().add(&sum);
         }

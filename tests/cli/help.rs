@@ -12,6 +12,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("generate", include_str!("../../docs/generate.md")),
         ("store", include_str!("../../docs/store.md")),
         ("ci", include_str!("../../docs/ci.md")),
+        ("dead-letters", include_str!("../../docs/dead-letters.md")),
     ] {
         place
             .kpipe(&["help", topic])
@@ -53,13 +54,12 @@ fn every_command_has_help_with_examples_that_begin_with_its_name() {
         ("expect", "orders"),
         ("wait", "broker"),
         ("ping", "-q"),
+        ("dlq stats", "dlq.orders"),
+        ("dlq show", "dlq.orders"),
+        ("dlq replay", "dlq.orders"),
     ] {
-        let help = place
-            .kpipe(&[command, "--help"])
-            .run()
-            .ends(0)
-            .errors("")
-            .out();
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = place.kpipe(&words).run().ends(0).errors("").out();
         assert!(help.contains("Examples:"), "{help}");
         assert!(
             help.contains(&format!("\n  kpipe {command} {argument}")),

@@ -11,6 +11,7 @@
 mod approved;
 mod broker;
 mod config;
+mod dlq;
 mod examples;
 mod expect;
 mod generate;

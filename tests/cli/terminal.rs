@@ -354,3 +354,53 @@ fn what_has_no_way_back_is_asked_first_and_no_is_the_default() {
     let status = session.process().wait().unwrap();
     assert!(matches!(status, WaitStatus::Exited(_, 1)), "{status:?}");
 }
+
+#[test]
+fn dead_letters_are_shown_with_their_errors_and_cannot_drive_the_terminal() {
+    let place = Place::with(&["dlq:1"]);
+    let line = serde_json::json!({
+        "key": HOSTILE,
+        "value": HOSTILE,
+        "headers": [
+            {"key": "__dlq.errors.topic", "value": HOSTILE},
+            {"key": "__dlq.errors.message", "value": HOSTILE},
+            {"key": "dlq.status", "value": "exit 22"},
+        ],
+    });
+    let sent = place
+        .kpipe(&["send", "dlq", "-q"])
+        .input(format!("{line}\n"));
+    sent.run().ends(0);
+    let (screen, status) = on_terminal(place.kpipe(&["dlq", "show", "dlq"]));
+    assert_eq!(status, 0, "{screen}");
+    harmless(&screen);
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[0].contains("dead letter of ") && lines[0].contains("exit 22"));
+    assert!(lines[1].starts_with("  ") && lines[1].contains("evil"));
+    assert!(lines[2].contains("dlq -p 0 -o 0"));
+    let (screen, status) = on_terminal(place.kpipe(&["dlq", "stats", "dlq"]));
+    assert_eq!(status, 1, "{screen}");
+    harmless(&screen);
+    assert!(screen.contains("RECORDS"), "{screen}");
+}
+
+#[test]
+fn a_replay_asks_and_sends_nothing_without_a_yes() {
+    let place = Place::with(&["dlq:1", "orders:1"]);
+    place.send("dlq", &["v"]);
+    let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
+    for (answer, status, values) in [("n", 1, ""), ("y", 0, "v\n")] {
+        let replay = ["dlq", "replay", "dlq", "--to", "orders"];
+        let command = place.kpipe(&replay).into_command();
+        let mut session = spawn_command(command, Some(deadline)).unwrap();
+        session.exp_string("[y/N]").unwrap();
+        session.send_line(answer).unwrap();
+        let screen = session.exp_eof().unwrap();
+        let ended = session.process().wait().unwrap();
+        assert!(
+            matches!(ended, WaitStatus::Exited(_, found) if found == status),
+            "{ended:?}: {screen}"
+        );
+        assert_eq!(place.values("orders"), values);
+    }
+}

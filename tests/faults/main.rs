@@ -12,6 +12,7 @@
 )]
 
 mod cluster;
+mod dead_letters;
 mod generate;
 mod handle;
 mod killed_send;

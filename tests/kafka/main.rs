@@ -9,6 +9,7 @@
 )]
 
 mod advertised;
+mod dead_letters;
 mod following;
 mod generate;
 mod groups;

@@ -131,8 +131,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let alone = args.selection.names_offsets();
     let offsets = args.selection.offsets(!alone, true, context)?;
     if !args.dry_run {
-        let command = format!("kpipe dlq replay {}", args.topic);
-        if !is_confirmed(args.yes, &args.question(), &command, context)? {
+        let hint = "the same with `--yes` does it; with `--dry-run` it says what it would do";
+        if !is_confirmed(args.yes, &args.question(), hint, context)? {
             return Ok(Outcome::Exit(Status::Failed));
         }
     }

@@ -151,6 +151,12 @@ impl Report {
             let hint = hint.map_or(String::new(), |hint| format!(" (`{hint}`)"));
             self.ui.status(format_args!("  {count} left: {kind}{hint}"));
         }
+        if group.is_some() && !counts.left.is_empty() {
+            self.ui.status(format_args!(
+                "  what was left does not come again by itself: `kpipe dlq replay {} -p P -o N -n 1` takes one by its place",
+                self.topic
+            ));
+        }
         if counts.stuck > 0 {
             let count = counts.stuck;
             let text = "not sent, or not acknowledged: they come again with the next run";

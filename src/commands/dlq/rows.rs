@@ -78,16 +78,13 @@ impl Row {
     }
 
     /// What there were too many kinds of.
-    fn others(topic: String, sum: Sum) -> Self {
+    fn others(topic: String, mut sum: Sum) -> Self {
         let kind = Kind {
             topic,
             error: Some("other errors".to_owned()),
             ..Kind::default()
         };
-        let sum = Sum {
-            message: None,
-            ..sum
-        };
+        sum.message = None;
         Self {
             headers: "several",
             ..Self::new((kind, sum), false)

@@ -29,8 +29,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     groups.sort_unstable();
     groups.dedup();
     let question = format!("Delete {} for ever?", quoted(&groups));
-    let command = format!("kpipe group delete {}", groups.join(" "));
-    if !is_confirmed(args.yes, &question, &command, context)? {
+    let hint = format!("`kpipe group delete {} --yes` does it", groups.join(" "));
+    if !is_confirmed(args.yes, &question, &hint, context)? {
         return Ok(Outcome::Exit(Status::Failed));
     }
     let admin = Admin::new(&context.cluster()?)?;

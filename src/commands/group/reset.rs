@@ -97,7 +97,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         return Ok(Outcome::DONE);
     }
     let question = format!("Move group `{}` in {} partitions?", args.group, moves.len());
-    if !is_confirmed(args.yes, &question, &args.command(), context)? {
+    let hint = format!("`{} --yes` does it", args.command());
+    if !is_confirmed(args.yes, &question, &hint, context)? {
         return Ok(Outcome::Exit(Status::Failed));
     }
     admin.move_group(&args.group, &moves)?;
