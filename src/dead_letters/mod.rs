@@ -8,7 +8,9 @@ mod likeness;
 mod plan;
 mod replay;
 mod tally;
+mod told;
 
 pub use plan::{Fate, Plan, Reason};
-pub use replay::{Counts, Replay, Told};
+pub use replay::Replay;
 pub use tally::{Kind, Sum, Tally};
+pub use told::{Counts, Told};

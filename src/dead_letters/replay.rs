@@ -3,14 +3,13 @@
 //! The pump writes and waits; here a slow rate is waited for beside the group, which is asked on all
 //! the while, so nothing blocks: records wait in a queue that holds the source when it is long.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::plan::{Fate, Plan, Reason, Room};
-use crate::kafka::{
-    Commits, Error, Handover, Messages, NotTaken, Notice, Producer, Report, Source, Taken,
-};
+use super::told::{Counts, Told};
+use crate::kafka::{Commits, Error, Handover, Messages, NotTaken, Producer, Report, Source, Taken};
 use crate::pipeline::pace::Pace;
 use crate::pipeline::pump::{Bounds, End, Flow, GLANCE, Running};
 use crate::pipeline::tracker::Tracker;
@@ -35,57 +34,6 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// How long a record waits for a broker that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How it goes.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// Acknowledged, or in a dry run to be sent, by topic.
-    pub sent: BTreeMap<String, u64>,
-    /// What stays and was passed over, by what is said of it.
-    pub left: BTreeMap<&'static str, u64>,
-    /// What is behind one that could not be sent, that one included.
-    pub stuck: u64,
-    /// What was not meant.
-    pub passed: u64,
-}
-
-impl Counts {
-    /// Everything that was acknowledged.
-    pub fn all_sent(&self) -> u64 {
-        self.sent.values().sum()
-    }
-
-    /// Everything that stays though it was meant.
-    pub fn all_left(&self) -> u64 {
-        self.left.values().sum::<u64>() + self.stuck
-    }
-}
-
-/// What is told while it runs.
-pub enum Told<'a> {
-    Notice(&'a Notice),
-    /// The first record for this topic.
-    Target(&'a str),
-    /// This one stays, and is passed over.
-    Left {
-        partition: i32,
-        offset: i64,
-        reason: &'a Reason,
-    },
-    /// This one could not be sent, and what is behind it in its partition stays too.
-    Stuck {
-        partition: i32,
-        offset: i64,
-        reason: &'a Reason,
-    },
-    /// What would become of this one.
-    Planned {
-        record: &'a Record<'a>,
-        to: Option<&'a str>,
-        reason: Option<&'a Reason>,
-    },
-    Progress(&'a Counts),
-}
-
 /// A run over what a source gives.
 pub struct Replay<'a, S> {
     pub plan: &'a Plan,
@@ -106,6 +54,11 @@ pub struct Replay<'a, S> {
 struct State {
     waiting: VecDeque<Taken>,
     waiting_bytes: usize,
+    /// Those whose batch was refused: librdkafka does not always say for which of them, so they go
+    /// again before all others, each alone.
+    suspects: VecDeque<Taken>,
+    /// What is in flight is alone.
+    is_alone: bool,
     partitions: HashMap<i32, Partition>,
     in_flight: HashMap<usize, Sent>,
     slots: usize,
@@ -115,7 +68,6 @@ struct State {
     last_record: Option<Instant>,
     holds: bool,
     source_ended: bool,
-    limit_reached: bool,
     away_since: Option<Instant>,
     failure: Option<Error>,
 }
@@ -128,6 +80,8 @@ struct Partition {
 }
 
 struct Sent {
+    taken: Taken,
+    alone: bool,
     partition: i32,
     offset: i64,
     topic: String,
@@ -138,10 +92,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
     ///
     /// After the end, all that is finished without a gap is reported.
     pub fn run(mut self) -> (End, Counts) {
-        let mut state = State {
-            limit_reached: self.bounds.limit == Some(0),
-            ..State::default()
-        };
+        let mut state = State::default();
         let end = loop {
             if let Some(end) = self.end(&state) {
                 break end;
@@ -165,7 +116,8 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
         let is_over = |most: Option<Duration>, since: Instant| {
             most.is_some_and(|most| since.elapsed() >= most)
         };
-        let is_idle = state.waiting.is_empty() && state.in_flight.is_empty();
+        let is_idle =
+            state.waiting.is_empty() && state.suspects.is_empty() && state.in_flight.is_empty();
         if let Some(error) = &state.failure {
             Some(End::Failed(error.clone()))
         } else if self.stop.is_asked() {
@@ -174,7 +126,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
             Some(End::Timeout)
         } else if !is_idle {
             None
-        } else if state.limit_reached {
+        } else if self.is_limit_reached(state) {
             Some(End::Limit)
         } else if state.source_ended {
             Some(End::Source)
@@ -183,8 +135,13 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
         }
     }
 
+    fn is_limit_reached(&self, state: &State) -> bool {
+        self.bounds.limit.is_some_and(|most| state.taken >= most)
+    }
+
     fn turn(&mut self, state: &mut State) {
-        let wait = match (state.waiting.is_empty(), state.in_flight.is_empty()) {
+        let none_waits = state.waiting.is_empty() && state.suspects.is_empty();
+        let wait = match (none_waits, state.in_flight.is_empty()) {
             (true, true) => GLANCE,
             // The queue is full, or the rate is low.
             (false, true) => self.pace.left().clamp(Duration::from_millis(1), GLANCE),
@@ -239,7 +196,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
     /// Lets those wait that are meant.
     fn sort(&mut self, batch: Messages, state: &mut State) {
         for taken in batch {
-            if state.limit_reached {
+            if self.is_limit_reached(state) {
                 return;
             }
             let message = taken.message();
@@ -260,15 +217,23 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
             state.waiting_bytes += message.size();
             state.waiting.push_back(taken);
             state.taken += 1;
-            state.limit_reached = self.bounds.limit == Some(state.taken);
         }
     }
 
     /// Sends what waits, as far as rate and queue allow.
     fn hand_over(&mut self, state: &mut State) {
-        while state.failure.is_none()
-            && let Some(taken) = state.waiting.front()
-        {
+        while state.failure.is_none() {
+            let alone = !state.suspects.is_empty();
+            if (alone || state.is_alone) && !state.in_flight.is_empty() {
+                return;
+            }
+            state.is_alone = false;
+            let queue = if alone {
+                &state.suspects
+            } else {
+                &state.waiting
+            };
+            let Some(taken) = queue.front() else { return };
             let message = taken.message();
             let mut room = Vec::new();
             let record = message.record(&mut room);
@@ -297,13 +262,21 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
                         (self.tell)(Told::Target(&topic));
                         state.counts.sent.insert(topic.clone(), 0);
                     }
+                    let (partition, offset) = (record.partition, record.offset);
+                    let Some(taken) = state.next_is_gone(alone) else {
+                        return;
+                    };
                     let sent = Sent {
-                        partition: record.partition,
-                        offset: record.offset,
+                        taken,
+                        alone,
+                        partition,
+                        offset,
                         topic,
                     };
                     state.in_flight.insert(state.slots, sent);
                     state.slots += 1;
+                    state.is_alone = alone;
+                    continue;
                 }
                 Next::Planned(topic) => {
                     (self.tell)(Told::Planned {
@@ -330,9 +303,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
                     self.stick(place, reason.as_ref(), &mut state.partitions);
                 }
             }
-            state.away_since = None;
-            state.waiting_bytes -= message.size();
-            state.waiting.pop_front();
+            state.next_is_gone(alone);
         }
     }
 
@@ -370,7 +341,10 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
             Err(NotTaken::Refused(refusal)) if refusal.is_of_record() => {
                 Next::Left(Reason::Refused(refusal))
             }
-            Err(NotTaken::Refused(refusal)) => self.cannot(Reason::Refused(refusal)),
+            Err(NotTaken::Refused(refusal)) => {
+                let what = format!("send to topic `{topic}`");
+                self.cannot(Reason::Topic(refusal.into_error(&what)))
+            }
             Err(NotTaken::UnknownPartition { partitions }) => {
                 self.cannot(Reason::Topic(Error::UnknownPartition {
                     topic,
@@ -429,6 +403,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
     fn serve(&mut self, timeout: Duration, state: &mut State) {
         let mut reports: Vec<Report> = Vec::new();
         self.producer.serve(timeout, |report| reports.push(report));
+        let mut again: Vec<Taken> = Vec::new();
         for report in reports {
             let Some(sent) = state.in_flight.remove(&report.slot) else {
                 continue;
@@ -440,6 +415,11 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
                     if let Some(partition) = state.partitions.get_mut(&sent.partition) {
                         partition.tracker.finish(sent.offset);
                     }
+                }
+                Err(refusal)
+                    if refusal.is_of_company() || (refusal.is_of_record() && !sent.alone) =>
+                {
+                    again.push(sent.taken);
                 }
                 Err(refusal) => {
                     let reason = Reason::Refused(refusal);
@@ -457,6 +437,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
                 }
             }
         }
+        state.suspects.extend(again);
     }
 
     /// Reports what is finished without a gap.
@@ -471,7 +452,7 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
     /// Lets the source stop to fetch when enough is here.
     fn hold(&self, state: &mut State) {
         let share = if state.holds { 2 } else { 1 };
-        let hold = state.limit_reached
+        let hold = self.is_limit_reached(state)
             || state.waiting_bytes > MOST_BYTES / share
             || state.waiting.len() > MOST_RECORDS / share;
         if hold != state.holds {
@@ -487,22 +468,14 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
             .iter()
             .map(|(_, number)| *number)
             .collect();
-        let before = state.waiting.len();
-        let State {
-            waiting,
-            waiting_bytes,
-            ..
-        } = state;
-        waiting.retain(|taken| {
-            let is_kept = !numbers.contains(&taken.message().partition());
-            if !is_kept {
-                *waiting_bytes -= taken.message().size();
-            }
-            is_kept
-        });
+        let is_kept = |taken: &Taken| !numbers.contains(&taken.message().partition());
+        let before = state.waiting.len() + state.suspects.len();
+        state.waiting.retain(is_kept);
+        state.suspects.retain(is_kept);
+        state.waiting_bytes = state.waiting.iter().map(|one| one.message().size()).sum();
         // They are somebody else's to take.
-        state.taken -= (before - state.waiting.len()) as u64;
-        state.limit_reached = self.bounds.limit == Some(state.taken);
+        let kept = state.waiting.len() + state.suspects.len();
+        state.taken -= (before - kept) as u64;
         if !handover.lost {
             self.drain(state, false, |sent| numbers.contains(&sent.partition));
             self.report(state);
@@ -527,6 +500,19 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
                 let _ = done.send(());
             }
         }
+    }
+}
+
+impl State {
+    /// Takes the first that waits, of the suspects or of all others.
+    fn next_is_gone(&mut self, suspect: bool) -> Option<Taken> {
+        self.away_since = None;
+        if suspect {
+            return self.suspects.pop_front();
+        }
+        let taken = self.waiting.pop_front()?;
+        self.waiting_bytes -= taken.message().size();
+        Some(taken)
     }
 }
 

@@ -116,6 +116,11 @@ impl Refusal {
         )
     }
 
+    /// Whether only the company is at fault: another record of its batch is not taken (KIP-467).
+    pub fn is_of_company(self) -> bool {
+        self.code == Code::InvalidDifferentRecord
+    }
+
     /// The same as an error of `what` was asked.
     pub fn into_error(self, what: &str) -> Error {
         Error::other(what, self.code)

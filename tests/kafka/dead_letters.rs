@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use crate::support::executable::{Finished, kpipe};
-use crate::support::java::java;
 use crate::support::kafka::{Record, Topic, committed, topic};
 use crate::support::told;
 
@@ -256,30 +255,30 @@ fn a_replay_of_many_goes_on_in_order_and_sends_each_once() {
 }
 
 #[test]
-fn what_is_sent_and_not_acknowledged_is_not_committed() {
-    // With one replica it takes nothing.
-    let strict = topic("strict").config("min.insync.replicas", "2").create();
+fn a_record_that_the_broker_refuses_is_left_and_its_company_goes() {
+    // Which takes none without a key.
+    let compacted = topic("compacted")
+        .config("cleanup.policy", "compact")
+        .create();
     let dead = topic("dead").create();
-    dead.append(&[letter(&strict, b"1"), letter(&strict, b"2")]);
-    replay(&dead, &["-X", "message.timeout.ms=2000"])
-        .exits(3)
-        .says("cannot send to topic")
-        .says("0 sent");
-    let group = format!("kpipe-replay.{dead}");
-    assert_eq!(committed(&group, &dead), [0]);
-    java(
-        "kafka.admin.ConfigCommand",
-        &[
-            "--alter",
-            "--topic",
-            &strict,
-            "--add-config",
-            "min.insync.replicas=1",
-        ],
-        "",
+    let keyed = |number: usize| Record {
+        key: Some(b"k".to_vec()),
+        ..letter(&compacted, number.to_string().as_bytes())
+    };
+    let mut letters: Vec<Record> = (0..100).map(keyed).collect();
+    letters[50].key = None;
+    dead.append(&letters);
+    replay(&dead, &[])
+        .exits(1)
+        .says(&format!("error: {dead}[0]@50 stays: "))
+        .says(&format!("99 sent: 99 to {compacted}; 1 stay"));
+    let values: Vec<_> = compacted.records().iter().map(Record::text).collect();
+    let expected = (0..100).filter(|number| *number != 50);
+    assert_eq!(
+        values,
+        expected
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
     );
-    replay(&dead, &[]).ok().says("2 sent");
-    let values: Vec<_> = strict.records().iter().map(Record::text).collect();
-    assert_eq!(values, ["1", "2"]);
-    assert_eq!(committed(&group, &dead), [2]);
+    assert_eq!(committed(&format!("kpipe-replay.{dead}"), &dead), [100]);
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::executable::{Finished, Kpipe, kpipe};
 use crate::support::java::java;
-use crate::support::kafka::{Topic, topic, unique};
+use crate::support::kafka::{Record, Topic, committed, number_in, topic, unique};
 use crate::support::registry::Registry;
 use crate::support::told;
 
@@ -268,4 +268,48 @@ fn an_approved_topic_that_exists_and_is_hidden_from_us_is_told_and_tried_again_l
         .exits(4)
         .says("not authorised to create topic")
         .says_one_error();
+}
+
+#[test]
+fn a_replay_that_may_not_write_commits_nothing() {
+    let (orders, dead) = (topic("guarded").create(), topic("dead").create());
+    let headers = vec![(
+        "__dlq.errors.topic".to_owned(),
+        Some(orders.as_bytes().to_vec()),
+    )];
+    dead.append(&[Record {
+        headers,
+        ..number_in(0, 7)
+    }]);
+    let group = format!("kpipe-replay.{dead}");
+    let bob = bob();
+    let user = format!("User:{}", bob.user);
+    for may in [
+        ["--operation", "Read", "--topic", &*dead],
+        // Of any topic, so that it may be an idempotent producer.
+        ["--operation", "Write", "--topic", &*dead],
+        ["--operation", "Read", "--group", &*group],
+        ["--operation", "Describe", "--topic", &*orders],
+    ] {
+        let allow = ["--add", "--allow-principal", &user];
+        java(
+            "org.apache.kafka.tools.AclCommand",
+            &[&allow[..], &may].concat(),
+            "",
+        );
+    }
+    let replay = ["dlq", "replay", &*dead, "--yes"];
+    to(Sasl, &bob, "KAFKA_CA", &replay)
+        .run()
+        .exits(1)
+        .says(&format!(
+            "error: {dead}[0]@0: not authorised to send to topic `{orders}`"
+        ))
+        .says("0 sent; 1 stay");
+    assert_eq!(committed(&group, &dead), [0]);
+    to(Sasl, &alice(), "KAFKA_CA", &replay)
+        .run()
+        .ok()
+        .says("1 sent");
+    assert_eq!(committed(&group, &dead), [1]);
 }

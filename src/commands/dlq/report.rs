@@ -178,7 +178,7 @@ impl Report {
             text = format!("{} would be sent", counts.all_sent());
         }
         let mut separator = ": ";
-        for (topic, count) in &counts.sent {
+        for (topic, count) in counts.sent.iter().filter(|(_, count)| **count > 0) {
             let _ = write!(text, "{separator}{count} to {topic}");
             separator = ", ";
         }
