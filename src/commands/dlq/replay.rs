@@ -269,7 +269,8 @@ impl Work<'_> {
                 self.context.ui.warning(crate::ui::in_one_line(&error));
             }
             (_, Err(error)) => {
-                self.report.finish(&counts, None);
+                let group = self.commits().then(|| self.args.group());
+                self.report.finish(&counts, group.as_deref());
                 return Err(error.into());
             }
         }

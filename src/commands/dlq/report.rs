@@ -137,10 +137,9 @@ impl Report {
         let (sent, left) = (counts.all_sent(), counts.all_left());
         if sent + left + counts.passed == 0 {
             match group {
-                Some(group) => self.ui.status(format_args!(
-                    "Nothing to replay: group `{group}` is at the end of `{}`.",
-                    self.topic
-                )),
+                Some(group) => self
+                    .ui
+                    .status(format_args!("Nothing to replay for group `{group}`.")),
                 None => self.ui.status("Nothing to replay."),
             }
             return;
