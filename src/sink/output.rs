@@ -101,7 +101,12 @@ impl Output {
 
     fn append(&mut self, record: &Record<'_>) {
         // People change the width of their terminals while they read.
-        if let Format::Pretty(pretty) | Format::Labelled(pretty) = &mut self.format
+        let pretty = match &mut self.format {
+            Format::Pretty(pretty) | Format::Labelled(pretty) => Some(&mut **pretty),
+            Format::Dead(letters) => Some(letters.pretty()),
+            _ => None,
+        };
+        if let Some(pretty) = pretty
             && let Some(width) = width(&self.file)
         {
             pretty.set_width(width);

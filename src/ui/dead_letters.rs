@@ -13,8 +13,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
-use super::pretty::{Pretty, print, write_short};
-use super::sanitize::sanitize_into;
+use super::fold::Sheet;
+use super::pretty::{INDENT, Pretty, write_short};
 use crate::record::dead_letter::{self, Death};
 use crate::record::{Header, Record};
 use crate::time;
@@ -39,19 +39,23 @@ impl DeadLetters {
         }
     }
 
+    /// What writes the records.
+    pub fn pretty(&mut self) -> &mut Pretty {
+        &mut self.pretty
+    }
+
     /// Appends a dead letter to `out`: what its error headers say in words, and then the record
     /// without them.
     pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let death = dead_letter::read(record.headers).map(|(_, death)| death);
-        self.write_head(death.as_ref(), record, out);
+        let mut sheet = self.pretty.sheet(out);
+        self.write_head(death.as_ref(), record, &mut sheet);
         if let Some(message) = death.as_ref().and_then(|death| death.message.as_deref()) {
             let shown = message.trim_end();
             let shown = &shown[..shown.floor_char_boundary(LONGEST)];
-            let mut clean = Vec::new();
-            sanitize_into(shown.as_bytes(), &mut clean);
-            out.extend_from_slice(b"  ");
-            self.pretty.write_lines(&clean, out);
-            out.push(b'\n');
+            sheet.indent(INDENT, INDENT);
+            sheet.write_lines(Style::new(), shown);
+            sheet.end_line();
         }
         let own = record.headers.iter().copied();
         let own: Vec<Header<'_>> = own
@@ -64,49 +68,52 @@ impl DeadLetters {
         self.pretty.write(&record, out);
     }
 
-    fn write_head(&self, death: Option<&Death<'_>>, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.pretty.write_styled(DEATH, out, |out| {
-            let Some(death) = death else {
-                return out.extend_from_slice(b"dead letter without error headers");
-            };
-            out.extend_from_slice(b"dead letter");
-            if let Some(topic) = &death.topic {
-                out.extend_from_slice(b" of ");
-                write_short(topic.as_bytes(), out);
+    fn write_head(&self, death: Option<&Death<'_>>, record: &Record<'_>, sheet: &mut Sheet<'_>) {
+        sheet.indent(0, INDENT * 2);
+        sheet.write(DEATH, "dead letter");
+        match death {
+            None => {
+                sheet.write(DEATH, " without error headers");
             }
-            // In the form that `kpipe tail` takes.
-            if let Some(partition) = death.partition {
-                print(out, format_args!(" -p {partition}"));
+            Some(death) => {
+                if let Some(topic) = &death.topic {
+                    sheet.write(DEATH, " of ");
+                    write_short(DEATH, topic.as_bytes(), sheet);
+                }
+                // In the form that `kpipe tail` takes.
+                if let Some(partition) = death.partition {
+                    sheet.write(DEATH, &format!(" -p {partition}"));
+                }
+                if let Some(offset) = death.offset {
+                    sheet.write(DEATH, &format!(" -o {offset}"));
+                }
             }
-            if let Some(offset) = death.offset {
-                print(out, format_args!(" -o {offset}"));
-            }
-        });
+        }
         let mut separator = "  ";
-        let mut add = |part: std::fmt::Arguments<'_>, text: Option<&str>| {
-            print(out, format_args!("{separator}{part}"));
-            write_short(text.unwrap_or_default().as_bytes(), out);
+        let mut add = |part: &str, text: &str| {
+            sheet.write(Style::new(), separator);
+            sheet.write(Style::new(), part);
+            write_short(Style::new(), text.as_bytes(), sheet);
             separator = ", ";
         };
         if let Some(status) = death.and_then(|death| death.status.as_deref()) {
-            add(format_args!(""), Some(status));
+            add("", status);
         }
         match death.and_then(|death| death.deliveries) {
             None => {}
-            Some(1) => add(format_args!("1 attempt"), None),
-            Some(count) => add(format_args!("{count} attempts"), None),
+            Some(1) => add("1 attempt", ""),
+            Some(count) => add(&format!("{count} attempts"), ""),
         }
         if let Some(timestamp) = record.timestamp {
-            let millis = (self.now)()
-                .as_millisecond()
-                .saturating_sub(timestamp.millis);
+            let now = (self.now)().as_millisecond();
+            let millis = now.saturating_sub(timestamp.millis);
             let age = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
-            add(format_args!("{} ago", time::roughly(age)), None);
+            add(&format!("{} ago", time::roughly(age)), "");
         }
         if let Some(group) = death.and_then(|death| death.group.as_deref()) {
-            add(format_args!("group "), Some(group));
+            add("group ", group);
         }
-        out.push(b'\n');
+        sheet.end_line();
     }
 }
 
