@@ -25,6 +25,7 @@ pub mod stats;
 pub mod stop;
 mod suggest;
 pub mod time;
+pub mod trace;
 pub mod ui;
 pub mod wait;
 
