@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{SpanId, TraceId};
+use super::context::{SpanId, TraceId};
 use super::stage::Stage;
 
 /// That a message reached a stage, or failed to. What is not known is absent.
