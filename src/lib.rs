@@ -19,6 +19,7 @@ pub mod pattern;
 pub mod pipeline;
 pub mod record;
 pub mod registry;
+pub mod rules;
 pub mod sink;
 pub mod source;
 pub mod stats;

@@ -20,6 +20,7 @@ mod properties;
 mod template;
 
 pub use error::{Found, LineError};
+pub(crate) use fields::Name;
 pub use fields::UnknownFields;
 pub use framing::{LineKey, Separator, SeparatorError};
 pub use input::Input;

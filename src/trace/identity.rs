@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::{Uuid, Variant};
 
-use crate::record::Header;
+use crate::record::{Header, Name};
 
 /// The header that carries the message id we give.
 pub const MESSAGE_ID: &str = "message-id";
@@ -46,19 +46,15 @@ fn id_in_value(value: &[u8]) -> Option<Cow<'_, str>> {
     members.into_iter().flatten().find_map(|json| {
         let json = json.get();
         match json.as_bytes()[0] {
-            b'"' => serde_json::from_str::<Text<'_>>(json)
+            b'"' => serde_json::from_str::<Name<'_>>(json)
                 .ok()
-                .map(|Text(text)| text)
+                .map(|Name(text)| text)
                 .filter(|text| !text.is_empty()),
             b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
             _ => None,
         }
     })
 }
-
-/// A text, without a copy where nothing in it is escaped.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What stands at [`ID_MEMBERS`] of an object.
 struct Members<'a>([Option<&'a RawValue>; ID_MEMBERS.len()]);
@@ -75,7 +71,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut found = [None; ID_MEMBERS.len()];
-                while let Some(Text(name)) = map.next_key()? {
+                while let Some(Name(name)) = map.next_key()? {
                     match ID_MEMBERS.iter().position(|member| *member == name) {
                         // The last of equal names counts, as everywhere.
                         Some(index) => found[index] = Some(map.next_value()?),
