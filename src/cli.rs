@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     broker, config, expect, generate, group, handle, help, ping, send, stats, subscription, tail,
-    topic, wait,
+    topic, trace, wait,
 };
 use crate::ui::Color;
 
@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),
+    Trace(trace::Args),
     Expect(expect::Args),
     Wait(wait::Args),
     Ping(ping::Args),

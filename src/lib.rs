@@ -99,6 +99,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
         Command::Subscription(args) => commands::subscription::run(&args, context),
+        Command::Trace(args) => commands::trace::run(&args, context),
         Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Expect(args) => commands::expect::run(&args, context),

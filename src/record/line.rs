@@ -41,6 +41,14 @@ pub fn encode(record: &Record<'_>, mode: PayloadMode, line: &mut Vec<u8>) {
 /// `offset` and `timestamp_type` say where a record was and are passed over; null stands for
 /// an absent field but in `value`, where it is a tombstone and absence an error.
 pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineError> {
+    parse_with_offset(line, unknown).map(|(record, _)| record)
+}
+
+/// The same, with the offset that the record had, where the line tells one.
+pub fn parse_with_offset(
+    line: &[u8],
+    unknown: UnknownFields,
+) -> Result<(Outgoing<'_>, Option<i64>), LineError> {
     const NAMES: [&str; 10] = [
         "topic",
         "partition",
@@ -56,7 +64,7 @@ pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineEr
     let [
         topic,
         partition,
-        _,
+        offset,
         timestamp,
         _,
         key,
@@ -69,14 +77,16 @@ pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineEr
         (None, None) => None,
         (plain, encoded) => fields::payload(plain, encoded, neither("key", 1))?,
     };
-    Ok(Outgoing {
+    let record = Outgoing {
         topic: given(topic, Field::string)?,
         partition: given(partition, Field::partition)?,
         timestamp: given(timestamp, Field::timestamp)?,
         key,
         value: fields::payload(value, value_base64, neither("value", 1))?,
         headers: headers_of(headers, unknown)?,
-    })
+    };
+    let offset = offset.and_then(|offset| offset.text.parse().ok());
+    Ok((record, offset))
 }
 
 /// Returns the headers of an array of `{"key":…,"value":…}`, with base64 siblings of both.

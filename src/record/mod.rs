@@ -24,7 +24,7 @@ pub(crate) use fields::Name;
 pub use fields::UnknownFields;
 pub use framing::{LineKey, Separator, SeparatorError};
 pub use input::Input;
-pub use line::{encode, parse};
+pub use line::{encode, parse, parse_with_offset};
 pub use outgoing::{Outgoing, OutgoingHeader};
 pub use payload::{PayloadMode, PayloadModeError};
 pub(crate) use payload::{write as write_payload, write_json};

@@ -3,4 +3,5 @@
 pub mod failed;
 pub mod output;
 pub mod receipt;
+pub mod stages;
 pub mod whole;

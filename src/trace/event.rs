@@ -1,9 +1,13 @@
 //! A stage event: that one message reached one stage, as one line of JSON.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::context::{SpanId, TraceId};
+use super::context::{SpanId, TraceContext, TraceId};
+use super::identity::message_id;
 use super::stage::Stage;
+use crate::record::{Header, Record};
 
 /// That a message reached a stage, or failed to. What is not known is absent.
 ///
@@ -72,6 +76,37 @@ impl StageEvent {
             offset: None,
             group: None,
             duration: None,
+        }
+    }
+
+    /// The record with these headers and this value reached `stage` at `at`: its ids are theirs.
+    pub fn of(stage: Stage, at: i64, headers: &[Header<'_>], value: Option<&[u8]>) -> Self {
+        let context = TraceContext::of(headers);
+        Self {
+            message_id: message_id(headers, value).map(Cow::into_owned),
+            trace_id: context.map(|context| context.trace_id),
+            span_id: context.map(|context| context.span_id),
+            ..Self::new(stage, at)
+        }
+    }
+
+    /// The same of a record that has a place in Kafka.
+    pub fn of_record(stage: Stage, at: i64, record: &Record<'_>) -> Self {
+        Self {
+            topic: Some(record.topic.to_owned()),
+            partition: Some(record.partition),
+            offset: Some(record.offset),
+            ..Self::of(stage, at, record.headers, record.value)
+        }
+    }
+
+    /// The message failed at the stage.
+    #[must_use]
+    pub fn failed(self, why: impl Into<String>) -> Self {
+        Self {
+            status: StageStatus::Error,
+            error: Some(why.into()),
+            ..self
         }
     }
 
