@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::ledger::{Fate, Ledger, Outlet, SettleError};
+use super::milestones::Traced;
 use crate::kafka::{Error, NotTaken, Outgoing, Producer};
 use crate::record::{Header, LineError};
 use crate::registry::{self, Gate};
 use crate::sink::receipt::Failure;
+use crate::sink::stages::Reporter;
 use crate::source::lines::Piece;
-use crate::source::parsed::Parsed;
+use crate::source::parsed::{Parsed, Rejected};
 use crate::stop::Stop;
 
 /// What the parsing thread hands on.
@@ -122,6 +124,8 @@ pub struct Delivery<'a, O> {
     pub latencies: Histogram<u64>,
     /// Which topics may be sent to, when that is not all.
     gate: Option<Gate>,
+    /// Who is told of records that are published and persisted.
+    reporter: Option<Reporter>,
     /// When the next record may go, with a rate.
     next_due: Option<Instant>,
     halt: Option<Halt>,
@@ -164,6 +168,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             progress,
             latencies,
             gate: None,
+            reporter: None,
             next_due: None,
             halt: None,
             halted: None,
@@ -184,6 +189,13 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     #[must_use]
     pub fn guarded(mut self, gate: Option<Gate>) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Tells `reporter` of each record that it is published, and that it is persisted or is not.
+    #[must_use]
+    pub fn traced(mut self, reporter: Option<Reporter>) -> Self {
+        self.reporter = reporter;
         self
     }
 
@@ -287,18 +299,19 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             }
             let mut room: Vec<Header<'_>> = Vec::new();
             let failure = match parsed.record(index, &mut room) {
-                Err(error) => {
-                    let ends_run = slot == 0 && self.manner.first_line_decides;
-                    if ends_run {
+                Err(rejected) => {
+                    let mut failure = Failure::from(rejected);
+                    if let Rejected::Malformed(error) = rejected
+                        && slot == 0
+                        && self.manner.first_line_decides
+                    {
+                        failure.ends_run = true;
                         self.halt = Some(Halt::NotRecordLines {
                             place: place(parsed, index, error.column()),
                             error: error.into(),
                         });
                     }
-                    Failure {
-                        ends_run,
-                        ..Failure::malformed(error)
-                    }
+                    failure
                 }
                 Ok(record) => {
                     let topic = self.manner.topic.as_deref().or(record.topic);
@@ -309,11 +322,20 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         value: record.value,
                         headers: record.headers,
                     };
+                    let traced = self.reporter.as_ref().map(|reporter| Traced {
+                        reporter,
+                        topic,
+                        headers: record.headers,
+                        value: record.value,
+                    });
                     let Some(topic) = topic else {
                         let failure = Failure {
                             code: "NO_TOPIC".into(),
                             ..Failure::not_sent("no `topic`, and none on the command line")
                         };
+                        if let Some(traced) = traced {
+                            traced.published(None, Some(&failure));
+                        }
                         self.decide(slot, Fate::Failed(Box::new(failure)));
                         continue;
                     };
@@ -328,6 +350,15 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                             self.manner,
                         )
                     });
+                    if let Some(traced) = traced {
+                        match &result {
+                            Ok(()) => traced.published(outgoing.partition, None),
+                            Err(Refused::Record(failure)) => {
+                                traced.published(outgoing.partition, Some(failure));
+                            }
+                            Err(_) => {}
+                        }
+                    }
                     match result {
                         Ok(()) => continue,
 
@@ -449,9 +480,22 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     /// Takes reports in, for up to `timeout` until there is one, and settles what it can.
     fn serve(&mut self, timeout: Duration) -> Result<(), SettleError> {
         let (ledger, latencies) = (&mut self.ledger, &mut self.latencies);
+        let reporter = self.reporter.as_ref();
         let (mut acknowledged, mut failed) = (0, 0);
         self.producer.serve(timeout, |report| {
-            let fate = match report.result {
+            let result = report.result.map_err(Failure::from);
+            if let Some(reporter) = reporter
+                && let Some((record, topic)) = ledger.record(report.slot, &mut Vec::new())
+            {
+                let traced = Traced {
+                    reporter,
+                    topic,
+                    headers: record.headers,
+                    value: record.value,
+                };
+                traced.persisted(result.as_ref().copied(), report.latency);
+            }
+            let fate = match result {
                 Ok(place) => {
                     acknowledged += 1;
                     if let Some(latency) = report.latency {
@@ -460,9 +504,9 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                     }
                     Fate::Acknowledged(place)
                 }
-                Err(refusal) => {
+                Err(failure) => {
                     failed += 1;
-                    Fate::Failed(Box::new(refusal.into()))
+                    Fate::Failed(Box::new(failure))
                 }
             };
             ledger.decide(report.slot, fate);

@@ -4,5 +4,6 @@ pub mod deliver;
 pub mod filter;
 pub mod last;
 pub mod ledger;
+pub mod milestones;
 pub mod pump;
 pub mod tally;

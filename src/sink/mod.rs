@@ -5,3 +5,4 @@ pub mod output;
 pub mod receipt;
 pub mod stages;
 pub mod whole;
+pub mod witness;

@@ -60,6 +60,12 @@ pub struct Origin {
 #[derive(Clone)]
 pub struct Reporter(Arc<Shared>);
 
+impl fmt::Debug for Reporter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Reporter")
+    }
+}
+
 struct Shared {
     events: SyncSender<Box<StageEvent>>,
     tally: Arc<Tally>,

@@ -11,13 +11,18 @@ use subscriber::Following;
 
 pub(crate) use args::Args;
 
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
+use crate::kafka::offset_spec::OffsetSpec;
 use crate::kafka::{Cluster, Member, Membership, Notice, Reader, Selection, Topics};
 use crate::pipeline::filter::Filter;
 use crate::pipeline::pump::{self, Bounds, End, Pump, Running};
 use crate::sink::output::{Output, cannot_write};
+use crate::sink::stages::Reporter;
+use crate::sink::witness::Witness;
+use crate::trace::Stage;
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
@@ -39,34 +44,25 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         move || stop.is_asked() || timeout.is_some_and(|timeout| start.elapsed() >= timeout);
     let output = Output::stdout(args.format(context)?, is_over).map_err(cannot_write)?;
     let cluster = context.cluster()?;
+    if args.trace.is_asked_for() && args.last.is_some() {
+        return Err(CommandError::usage(
+            "`-l` looks at what is there, which is no stage of its life",
+        )
+        .hint("leave `--trace` out, or `-l`"));
+    }
+    let reporter = args.trace.start("kpipe-tail", args.group(), context)?;
     let mut run = Run {
         context,
+        reporter: reporter.clone(),
         filter: args.selection.filter(),
         bounds: args.selection.bounds(),
         start,
         output,
         written: 0,
     };
-    let end = if let Some(group) = args.group() {
-        let membership = Membership {
-            group,
-            topics,
-            offsets,
-            commit: args.commit == Commit::After,
-        };
-        run.in_group(&cluster, membership, following)?
-    } else {
-        let selection = Selection {
-            topics,
-            partitions: args.partitions.clone(),
-            offsets,
-            window: None,
-        };
-        match args.last {
-            Some(count) => run.last(&cluster, selection, count, args.follow)?,
-            None => run.alone(Reader::new(&cluster, selection)?)?,
-        }
-    };
+    let ended = run.to_the_end(args, &cluster, topics, offsets, following);
+    tracing::finish(reporter.as_ref(), context);
+    let end = ended?;
     let written = run.written;
     if args.user.is_some() && !matches!(end, End::ClosedPipe) {
         let records = if written == 1 { "record" } else { "records" };
@@ -96,10 +92,41 @@ struct Run<'a> {
     bounds: Bounds,
     start: Instant,
     output: Output,
+    /// Who is told of what was written.
+    reporter: Option<Reporter>,
     written: u64,
 }
 
 impl Run<'_> {
+    fn to_the_end(
+        &mut self,
+        args: &Args,
+        cluster: &Cluster,
+        topics: Topics,
+        offsets: OffsetSpec,
+        following: Option<Following>,
+    ) -> Result<End, CommandError> {
+        if let Some(group) = args.group() {
+            let membership = Membership {
+                group,
+                topics,
+                offsets,
+                commit: args.commit == Commit::After,
+            };
+            return self.in_group(cluster, membership, following);
+        }
+        let selection = Selection {
+            topics,
+            partitions: args.partitions.clone(),
+            offsets,
+            window: None,
+        };
+        match args.last {
+            Some(count) => self.last(cluster, selection, count, args.follow),
+            None => self.alone(Reader::new(cluster, selection)?),
+        }
+    }
+
     fn alone(&mut self, reader: Reader) -> Result<End, CommandError> {
         let (flow, batches) = pump::channel_of_batches();
         // Nothing is owed at the end, so nobody waits for the source to finish.
@@ -147,11 +174,16 @@ impl Run<'_> {
         commits: Option<&crate::kafka::Commits>,
     ) -> Result<End, CommandError> {
         let ui = self.context.ui;
+        let written: &[Stage] = if ui.stdout_is_terminal() {
+            &[Stage::Processed, Stage::Displayed]
+        } else {
+            &[Stage::Processed]
+        };
         let (end, written) = Pump {
             flow: batches,
             filter: &self.filter,
             bounds: self.bounds,
-            sink: &mut self.output,
+            sink: &mut Witness::new(&mut self.output, self.reporter.as_ref(), written),
             commits,
             stop: &self.context.stop,
             notice: &mut |notice: &Notice| ui.warning(notice),
