@@ -354,3 +354,18 @@ fn what_has_no_way_back_is_asked_first_and_no_is_the_default() {
     let status = session.process().wait().unwrap();
     assert!(matches!(status, WaitStatus::Exited(_, 1)), "{status:?}");
 }
+
+#[test]
+fn what_is_shown_to_somebody_is_displayed() {
+    let place = Place::with(&["orders:1"]);
+    place.send("orders", &["{\"id\":1}"]);
+    let tail = ["tail", "orders", "-e", "--trace", "--trace-file", "s"];
+    let (screen, status) = on_terminal(place.kpipe(&tail));
+    assert_eq!(status, 0, "{screen}");
+    let events = String::from_utf8(place.read("s")).unwrap();
+    let stages: Vec<&str> = events
+        .lines()
+        .map(|event| event.split('"').nth(3).unwrap())
+        .collect();
+    assert_eq!(stages, ["CONSUMED", "PROCESSED", "DISPLAYED"]);
+}

@@ -208,10 +208,7 @@ fn expect_record(line: &[u8]) -> Result<(), CommandError> {
     let Err(error) = record::parse(line, UnknownFields::Ignore) else {
         return Ok(());
     };
-    let hint = error.hint();
-    let error = CommandError::usage(NotRecordLines { error });
-    Err(match hint {
-        Some(hint) => error.hint(hint),
-        None => error.hint("`kpipe tail` and `kpipe generate` print record lines in a pipe"),
-    })
+    Err(CommandError::usage(NotRecordLines { error }).hint(
+        "`kpipe tail` and `kpipe generate` print record lines in a pipe; see `kpipe help record-line`",
+    ))
 }
