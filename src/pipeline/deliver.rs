@@ -14,7 +14,7 @@ use crate::registry::{self, Gate};
 use crate::sink::receipt::Failure;
 use crate::sink::stages::Reporter;
 use crate::source::lines::Piece;
-use crate::source::parsed::{Parsed, Rejected};
+use crate::source::parsed::{Parsed, Ready, Rejected};
 use crate::stop::Stop;
 
 /// What the parsing thread hands on.
@@ -300,28 +300,17 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             let mut room: Vec<Header<'_>> = Vec::new();
             let failure = match parsed.record(index, &mut room) {
                 Err(rejected) => {
-                    let mut failure = Failure::from(rejected);
-                    if let Rejected::Malformed(error) = rejected
-                        && slot == 0
-                        && self.manner.first_line_decides
-                    {
-                        failure.ends_run = true;
-                        self.halt = Some(Halt::NotRecordLines {
-                            place: place(parsed, index, error.column()),
-                            error: error.into(),
-                        });
+                    if slot == 0 && self.manner.first_line_decides {
+                        self.halt = not_record_lines(parsed, rejected);
                     }
-                    failure
+                    Failure {
+                        ends_run: self.halt.is_some(),
+                        ..Failure::from(rejected)
+                    }
                 }
                 Ok(record) => {
                     let topic = self.manner.topic.as_deref().or(record.topic);
-                    let outgoing = Outgoing {
-                        partition: record.partition.filter(|_| !self.manner.repartition),
-                        timestamp: record.timestamp.filter(|_| !self.manner.now),
-                        key: record.key,
-                        value: record.value,
-                        headers: record.headers,
-                    };
+                    let outgoing = self.manner.outgoing(&record);
                     let traced = self.reporter.as_ref().map(|reporter| Traced {
                         reporter,
                         topic,
@@ -329,10 +318,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         value: record.value,
                     });
                     let Some(topic) = topic else {
-                        let failure = Failure {
-                            code: "NO_TOPIC".into(),
-                            ..Failure::not_sent("no `topic`, and none on the command line")
-                        };
+                        let failure = no_topic();
                         if let Some(traced) = traced {
                             traced.published(None, Some(&failure));
                         }
@@ -351,17 +337,10 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         )
                     });
                     if let Some(traced) = traced {
-                        match &result {
-                            Ok(()) => traced.published(outgoing.partition, None),
-                            Err(Refused::Record(failure)) => {
-                                traced.published(outgoing.partition, Some(failure));
-                            }
-                            Err(_) => {}
-                        }
+                        tell(traced, outgoing.partition, &result);
                     }
                     match result {
                         Ok(()) => continue,
-
                         Err(Refused::Interrupted) => {
                             self.halt = Some(Halt::Interrupted);
                             Failure::not_sent("not sent: interrupted")
@@ -525,6 +504,46 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             self.look_for_halt();
         }
         self.serve(Duration::ZERO)
+    }
+}
+
+impl Manner {
+    /// What becomes of a record, and what of it is passed over.
+    fn outgoing<'a>(&self, record: &Ready<'a>) -> Outgoing<'a> {
+        Outgoing {
+            partition: record.partition.filter(|_| !self.repartition),
+            timestamp: record.timestamp.filter(|_| !self.now),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }
+    }
+}
+
+/// The halt of a run whose very first line holds no record, if that is why it was rejected.
+fn not_record_lines(parsed: &Parsed, rejected: &Rejected) -> Option<Halt> {
+    match rejected {
+        Rejected::Malformed(error) => Some(Halt::NotRecordLines {
+            place: place(parsed, 0, error.column()),
+            error: error.into(),
+        }),
+        Rejected::Invalid(_) => None,
+    }
+}
+
+fn no_topic() -> Failure {
+    Failure {
+        code: "NO_TOPIC".into(),
+        ..Failure::not_sent("no `topic`, and none on the command line")
+    }
+}
+
+/// Reports that a record was handed over or refused; of a run that ended it did not come to that.
+fn tell(traced: Traced<'_>, partition: Option<i32>, result: &Result<(), Refused>) {
+    match result {
+        Ok(()) => traced.published(partition, None),
+        Err(Refused::Record(failure)) => traced.published(partition, Some(failure)),
+        Err(_) => {}
     }
 }
 

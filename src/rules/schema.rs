@@ -69,7 +69,7 @@ impl Schema {
         let (place, mut what) = (first.instance_path().to_string(), words(&first));
         let more = errors.count();
         if more > 0 {
-            what.push_str(&format!(" (and {more} more)"));
+            what = format!("{what} (and {more} more)");
         }
         Err(Violation {
             place,

@@ -223,8 +223,14 @@ struct Keeper {
 }
 
 enum Outlet {
-    Topic { producer: Producer, name: String },
-    File { file: File, is_torn: bool },
+    Topic {
+        producer: Box<Producer>,
+        name: String,
+    },
+    File {
+        file: File,
+        is_torn: bool,
+    },
 }
 
 impl Keeper {
@@ -238,7 +244,10 @@ impl Keeper {
                 // A transaction is about what is sent, not about what is told of it.
                 cluster.properties.remove("transactional.id");
                 match Producer::new(cluster, settings()) {
-                    Ok(producer) => Some(Outlet::Topic { producer, name }),
+                    Ok(producer) => Some(Outlet::Topic {
+                        producer: Box::new(producer),
+                        name,
+                    }),
                     Err(error) => {
                         self.tally.trouble(|| told(&error));
                         None
@@ -336,7 +345,8 @@ impl Keeper {
                 headers: &[],
             };
             let trouble = match producer.send(name, &record, 0) {
-                Ok(()) => return,
+                // Nobody asks for a partition.
+                Ok(()) | Err(NotTaken::UnknownPartition { .. }) => return,
                 Err(NotTaken::QueueFull) => None,
                 Err(NotTaken::Unreachable(error) | NotTaken::Fatal(error))
                     if matches!(error, Error::Unreachable { .. }) =>
@@ -347,7 +357,6 @@ impl Keeper {
                     NotTaken::Topic(error) | NotTaken::Unreachable(error) | NotTaken::Fatal(error),
                 ) => return self.tally.trouble(|| told(&error)),
                 Err(NotTaken::Refused(refusal)) => return self.tally.trouble(|| refusal.text()),
-                Err(NotTaken::UnknownPartition { .. }) => return,
             };
             if let Some(trouble) = trouble {
                 self.tally.trouble(|| trouble);

@@ -18,6 +18,7 @@ mod limits;
 mod removed;
 mod round_trip;
 mod security;
+mod stages;
 mod stats;
 mod subscriptions;
 mod support;

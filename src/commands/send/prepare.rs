@@ -1,7 +1,7 @@
 //! What is done with a record before it is sent: it is checked, completed and named, and that is
 //! reported.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Args;
 use crate::context::Context;
@@ -50,7 +50,7 @@ impl Preparation {
     ) -> Result<Option<Self>, CommandError> {
         let rules = Rules {
             required: args.rules.require.clone(),
-            schema: args.rules.schema.as_ref().map(read).transpose()?,
+            schema: args.rules.schema.as_deref().map(read).transpose()?,
             defaults: args.rules.default.clone(),
             assigned: args.rules.assign.clone(),
         };
@@ -176,8 +176,8 @@ impl Preparation {
     }
 }
 
-fn read(path: &PathBuf) -> Result<Schema, CommandError> {
-    let path = path.clone();
+fn read(path: &Path) -> Result<Schema, CommandError> {
+    let path = path.to_owned();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => return Err(CommandError::usage(CannotRead { path, error })),

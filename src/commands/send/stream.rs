@@ -17,7 +17,7 @@ use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::kafka::{Producer, is_topic_name};
+use crate::kafka::{Cluster, Producer, is_topic_name};
 use crate::pipeline::deliver::{Delivered, Delivery, Halt, Input, Manner};
 use crate::pipeline::ledger::{Counts, Ledger, SettleError};
 use crate::record::{self, UnknownFields};
@@ -50,11 +50,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     }
     let mut inputs = open(args)?;
     let cluster = context.cluster()?;
-    let longest_line = cluster
-        .properties
-        .get("message.max.bytes")
-        .and_then(|limit| limit.parse::<usize>().ok())
-        .map_or(LONGEST_LINE, |limit| LONGEST_LINE.max(limit * 2));
+    let longest_line = longest_line(&cluster);
     let reporter = args.trace.start("kpipe-send", None, context)?;
     let parse = Parse::new(args, context, reporter.clone())?;
     let files: Vec<&File> = inputs.iter().map(lines::Input::file).collect();
@@ -141,6 +137,13 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     };
     tracing::finish(reporter.as_ref(), context);
     finished
+}
+
+/// The longest line that may hold a record.
+fn longest_line(cluster: &Cluster) -> usize {
+    (cluster.properties.get("message.max.bytes"))
+        .and_then(|limit| limit.parse::<usize>().ok())
+        .map_or(LONGEST_LINE, |limit| LONGEST_LINE.max(limit * 2))
 }
 
 fn manner(args: &Args, kind: Kind, longest_line: usize) -> Manner {

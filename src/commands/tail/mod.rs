@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         output,
         written: 0,
     };
-    let ended = run.to_the_end(args, &cluster, topics, offsets, following);
+    let ended = run.read_on(args, &cluster, topics, offsets, following);
     tracing::finish(reporter.as_ref(), context);
     let end = ended?;
     let written = run.written;
@@ -98,7 +98,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_the_end(
+    /// Reads, in whichever way was asked for, until there is a reason to end.
+    fn read_on(
         &mut self,
         args: &Args,
         cluster: &Cluster,

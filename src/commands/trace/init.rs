@@ -62,14 +62,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         ]),
     };
     let admin = Admin::new(&context.cluster()?)?;
-    let is_there = || {
-        context
-            .ui
-            .status(format_args!("Topic `{name}` is there already."))
-    };
+    let is_there = format!("Topic `{name}` is there already.");
     if admin.is_built_in_broker()? {
         if admin.topics()?.contains_key(name) {
-            is_there();
+            context.ui.status(is_there);
             return Ok(Outcome::DONE);
         }
         let error = CommandError::from(Error::NotOnBuiltInBroker("create topics"));
@@ -78,7 +74,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     for result in admin.create(&[topic])? {
         match result {
             Ok(()) => context.ui.status(format_args!("Created topic `{name}`.")),
-            Err(Error::TopicExists(_)) => is_there(),
+            Err(Error::TopicExists(_)) => context.ui.status(&is_there),
             Err(error) => return Err(error.into()),
         }
     }
