@@ -70,6 +70,8 @@ struct Shared {
     events: SyncSender<Box<StageEvent>>,
     tally: Arc<Tally>,
     sample: Sample,
+    /// The topic that events go to.
+    topic: Option<String>,
     clock: Clock,
     done: Mutex<Receiver<()>>,
 }
@@ -131,6 +133,10 @@ impl Reporter {
         sample: Sample,
         clock: Clock,
     ) -> io::Result<Self> {
+        let topic = match &destination {
+            Destination::Topic { name, .. } => Some(name.clone()),
+            Destination::File(_) => None,
+        };
         let (events, to_keep) = sync_channel(QUEUE);
         let (is_done, done) = sync_channel(1);
         let tally = Arc::new(Tally::default());
@@ -148,6 +154,7 @@ impl Reporter {
             events,
             tally,
             sample,
+            topic,
             clock,
             done: Mutex::new(done),
         })))
@@ -171,6 +178,10 @@ impl Reporter {
     /// Reports an event, if its message is in the sample; who reports is added to it.
     pub fn report(&self, event: StageEvent) {
         let Shared { tally, events, .. } = &*self.0;
+        // What would be reported of stage events would be stage events, without an end.
+        if event.topic.is_some() && event.topic == self.0.topic {
+            return;
+        }
         let Some(key) = event.key() else {
             tally.reported.fetch_add(1, Ordering::Relaxed);
             tally.trouble(|| "a record has neither an id nor a place in Kafka".to_owned());

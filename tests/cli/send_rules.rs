@@ -200,6 +200,14 @@ fn a_strict_run_sends_nothing_where_one_value_is_refused() {
         .ends(2)
         .says(&["stdin:2: /a: required, and missing", "1 line is bad"]);
     assert_eq!(place.values("orders"), "");
+    // A schema from a pipe can be read once.
+    place
+        .bash(
+            "seq 3 | kpipe send orders --lines --strict --schema <(echo '{\"type\":\"integer\"}')",
+        )
+        .run()
+        .ends(0)
+        .says(&["3 sent, 0 failed"]);
 }
 
 #[test]

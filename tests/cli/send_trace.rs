@@ -316,6 +316,21 @@ fn only_what_passes_the_filter_is_reported() {
 }
 
 #[test]
+fn stage_events_have_no_stages() {
+    let place = Place::with(&["kpipe.stages:1"]);
+    place
+        .kpipe(&["send", "kpipe.stages", "{\"id\":1}", "--trace"])
+        .run()
+        .ends(0);
+    place
+        .kpipe(&["tail", "kpipe.stages", "-e", "--trace"])
+        .run()
+        .ends(0)
+        .errors("");
+    assert_eq!(place.records("kpipe.stages").len(), 1);
+}
+
+#[test]
 fn several_processes_append_whole_lines_to_one_file() {
     let place = Place::with(&["orders:1"]);
     place

@@ -27,7 +27,8 @@ pub(super) fn run(
     let topic = topic(args, context)?;
     let mut record = record(args, value, context)?;
     let reporter = args.trace.start("kpipe-send", None, context)?;
-    let prepared = match &mut Preparation::new(args, context, reporter.clone())? {
+    let prepared = match &mut Preparation::new(args, args.rules.read()?, context, reporter.clone())?
+    {
         Some(preparation) => preparation.prepare(&mut record),
         None => Ok(()),
     };

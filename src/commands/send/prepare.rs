@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Args;
+use super::{Args, RulesArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::identity;
@@ -41,19 +41,26 @@ struct NoSchema {
     error: SchemaError,
 }
 
+impl RulesArgs {
+    /// The rules; the schema is read once, because it may be a pipe.
+    pub(super) fn read(&self) -> Result<Rules, CommandError> {
+        Ok(Rules {
+            required: self.require.clone(),
+            schema: self.schema.as_deref().map(read).transpose()?,
+            defaults: self.default.clone(),
+            assigned: self.assign.clone(),
+        })
+    }
+}
+
 impl Preparation {
     /// What is to be done, or `None` for nothing.
     pub(super) fn new(
         args: &Args,
+        rules: Rules,
         context: &Context,
         reporter: Option<Reporter>,
     ) -> Result<Option<Self>, CommandError> {
-        let rules = Rules {
-            required: args.rules.require.clone(),
-            schema: args.rules.schema.as_deref().map(read).transpose()?,
-            defaults: args.rules.default.clone(),
-            assigned: args.rules.assign.clone(),
-        };
         let names = args.trace.is_asked_for();
         if rules.is_empty() && !names {
             return Ok(None);

@@ -21,6 +21,7 @@ use crate::kafka::{Cluster, Producer, is_topic_name};
 use crate::pipeline::deliver::{Delivered, Delivery, Halt, Input, Manner};
 use crate::pipeline::ledger::{Counts, Ledger, SettleError};
 use crate::record::{self, UnknownFields};
+use crate::rules::Rules;
 use crate::sink::failed::{FailedFile, Journal};
 use crate::sink::output;
 use crate::sink::stages::Reporter;
@@ -52,7 +53,8 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let cluster = context.cluster()?;
     let longest_line = longest_line(&cluster);
     let reporter = args.trace.start("kpipe-send", None, context)?;
-    let parse = Parse::new(args, context, reporter.clone())?;
+    let rules = args.rules.read()?;
+    let parse = Parse::new(args, rules.clone(), context, reporter.clone())?;
     let files: Vec<&File> = inputs.iter().map(lines::Input::file).collect();
     let mut failed = args
         .delivery
@@ -64,7 +66,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     if args.input.strict {
         // What is read first to see whether it is right is not on its way yet.
         let strict = Strict {
-            parse: &mut Parse::new(args, context, None)?,
+            parse: &mut Parse::new(args, rules, context, None)?,
             longest_line,
             topic: args.topic.as_deref(),
             failed: failed.as_mut(),
@@ -258,11 +260,12 @@ pub(super) struct Parse {
 impl Parse {
     fn new(
         args: &Args,
+        rules: Rules,
         context: &Context,
         reporter: Option<Reporter>,
     ) -> Result<Self, CommandError> {
         Ok(Self {
-            preparation: Preparation::new(args, context, reporter)?,
+            preparation: Preparation::new(args, rules, context, reporter)?,
             input: args.input.input()?,
             unknown: if args.input.ignore_unknown {
                 UnknownFields::Ignore
