@@ -388,7 +388,8 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     /// Sends what may go together of the lines from `first` on; says how many of them have their
     /// fate or will have it.
     fn send_together(&mut self, first: usize, lines: usize) -> usize {
-        if self.halt.is_some() || self.manner.rate.is_some() {
+        // What is traced has headers, and is told of one by one.
+        if self.halt.is_some() || self.manner.rate.is_some() || self.reporter.is_some() {
             return 0;
         }
         let Some((parsed, first_slot)) = self.ledger.last() else {
