@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     broker, config, dlq, expect, generate, group, handle, help, ping, send, stats, store,
-    subscription, tail, topic, wait,
+    subscription, tail, topic, trace, wait,
 };
 use crate::ui::Color;
 
@@ -95,6 +95,7 @@ pub(crate) enum Command {
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),
+    Trace(trace::Args),
     Expect(expect::Args),
     Wait(wait::Args),
     Ping(ping::Args),

@@ -21,6 +21,7 @@ pub mod pattern;
 pub mod pipeline;
 pub mod record;
 pub mod registry;
+pub mod rules;
 pub mod sink;
 pub mod source;
 pub mod stats;
@@ -28,6 +29,7 @@ pub mod stop;
 pub mod store;
 mod suggest;
 pub mod time;
+pub mod trace;
 pub mod ui;
 pub mod wait;
 
@@ -100,6 +102,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Send(args) => commands::send::run(&args, context),
         Command::Tail(args) => commands::tail::run(&args, context),
         Command::Subscription(args) => commands::subscription::run(&args, context),
+        Command::Trace(args) => commands::trace::run(&args, context),
         Command::Generate(args) => commands::generate::run(&args, context),
         Command::Topic(args) => commands::topic::run(&args, context),
         Command::Expect(args) => commands::expect::run(&args, context),

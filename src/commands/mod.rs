@@ -18,4 +18,6 @@ pub(crate) mod store;
 pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod topic;
+pub(crate) mod trace;
+pub(crate) mod tracing;
 pub(crate) mod wait;

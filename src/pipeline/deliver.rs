@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::ledger::{Fate, Ledger, Outlet, SettleError};
+use super::milestones::Traced;
 use super::pace::Pace;
 use crate::kafka::{Error, NotTaken, Outgoing, Producer};
 use crate::record::{Header, LineError};
 use crate::registry::{self, Gate};
 use crate::sink::receipt::Failure;
+use crate::sink::stages::Reporter;
 use crate::source::lines::Piece;
-use crate::source::parsed::Parsed;
+use crate::source::parsed::{Parsed, Ready, Rejected};
 use crate::stop::Stop;
 
 /// What the parsing thread hands on.
@@ -121,6 +123,8 @@ pub struct Delivery<'a, O> {
     /// Which topics may be sent to, when that is not all.
     gate: Option<Gate>,
     pace: Pace,
+    /// Who is told of records that are published and persisted.
+    reporter: Option<Reporter>,
     halt: Option<Halt>,
     halted: Option<Instant>,
     purged: bool,
@@ -162,6 +166,7 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             latencies,
             gate: None,
             pace: Pace::new(manner.rate),
+            reporter: None,
             halt: None,
             halted: None,
             purged: false,
@@ -181,6 +186,13 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     #[must_use]
     pub fn guarded(mut self, gate: Option<Gate>) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Tells `reporter` of each record that it is published, and that it is persisted or is not.
+    #[must_use]
+    pub fn traced(mut self, reporter: Option<Reporter>) -> Self {
+        self.reporter = reporter;
         self
     }
 
@@ -284,33 +296,29 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             }
             let mut room: Vec<Header<'_>> = Vec::new();
             let failure = match parsed.record(index, &mut room) {
-                Err(error) => {
-                    let ends_run = slot == 0 && self.manner.first_line_decides;
-                    if ends_run {
-                        self.halt = Some(Halt::NotRecordLines {
-                            place: place(parsed, index, error.column()),
-                            error: error.into(),
-                        });
+                Err(rejected) => {
+                    if slot == 0 && self.manner.first_line_decides {
+                        self.halt = not_record_lines(parsed, rejected);
                     }
                     Failure {
-                        ends_run,
-                        ..Failure::malformed(error)
+                        ends_run: self.halt.is_some(),
+                        ..Failure::from(rejected)
                     }
                 }
                 Ok(record) => {
                     let topic = self.manner.topic.as_deref().or(record.topic);
-                    let outgoing = Outgoing {
-                        partition: record.partition.filter(|_| !self.manner.repartition),
-                        timestamp: record.timestamp.filter(|_| !self.manner.now),
-                        key: record.key,
-                        value: record.value,
+                    let outgoing = self.manner.outgoing(&record);
+                    let traced = self.reporter.as_ref().map(|reporter| Traced {
+                        reporter,
+                        topic,
                         headers: record.headers,
-                    };
+                        value: record.value,
+                    });
                     let Some(topic) = topic else {
-                        let failure = Failure {
-                            code: "NO_TOPIC".into(),
-                            ..Failure::not_sent("no `topic`, and none on the command line")
-                        };
+                        let failure = no_topic();
+                        if let Some(traced) = traced {
+                            traced.published(None, Some(&failure));
+                        }
                         self.decide(slot, Fate::Failed(Box::new(failure)));
                         continue;
                     };
@@ -325,9 +333,11 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                             self.manner,
                         )
                     });
+                    if let Some(traced) = traced {
+                        tell(traced, outgoing.partition, &result);
+                    }
                     match result {
                         Ok(()) => continue,
-
                         Err(Refused::Interrupted) => {
                             self.halt = Some(Halt::Interrupted);
                             Failure::not_sent("not sent: interrupted")
@@ -375,7 +385,8 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     /// Sends what may go together of the lines from `first` on; says how many of them have their
     /// fate or will have it.
     fn send_together(&mut self, first: usize, lines: usize) -> usize {
-        if self.halt.is_some() || self.manner.rate.is_some() {
+        // What is traced has headers, and is told of one by one.
+        if self.halt.is_some() || self.manner.rate.is_some() || self.reporter.is_some() {
             return 0;
         }
         let Some((parsed, first_slot)) = self.ledger.last() else {
@@ -446,9 +457,22 @@ impl<'a, O: Outlet> Delivery<'a, O> {
     /// Takes reports in, for up to `timeout` until there is one, and settles what it can.
     fn serve(&mut self, timeout: Duration) -> Result<(), SettleError> {
         let (ledger, latencies) = (&mut self.ledger, &mut self.latencies);
+        let reporter = self.reporter.as_ref();
         let (mut acknowledged, mut failed) = (0, 0);
         self.producer.serve(timeout, |report| {
-            let fate = match report.result {
+            let result = report.result.map_err(Failure::from);
+            if let Some(reporter) = reporter
+                && let Some((record, topic)) = ledger.record(report.slot, &mut Vec::new())
+            {
+                let traced = Traced {
+                    reporter,
+                    topic,
+                    headers: record.headers,
+                    value: record.value,
+                };
+                traced.persisted(result.as_ref().copied(), report.latency);
+            }
+            let fate = match result {
                 Ok(place) => {
                     acknowledged += 1;
                     if let Some(latency) = report.latency {
@@ -457,9 +481,9 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                     }
                     Fate::Acknowledged(place)
                 }
-                Err(refusal) => {
+                Err(failure) => {
                     failed += 1;
-                    Fate::Failed(Box::new(refusal.into()))
+                    Fate::Failed(Box::new(failure))
                 }
             };
             ledger.decide(report.slot, fate);
@@ -478,6 +502,46 @@ impl<'a, O: Outlet> Delivery<'a, O> {
             self.look_for_halt();
         }
         self.serve(Duration::ZERO)
+    }
+}
+
+impl Manner {
+    /// What becomes of a record, and what of it is passed over.
+    fn outgoing<'a>(&self, record: &Ready<'a>) -> Outgoing<'a> {
+        Outgoing {
+            partition: record.partition.filter(|_| !self.repartition),
+            timestamp: record.timestamp.filter(|_| !self.now),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }
+    }
+}
+
+/// The halt of a run whose very first line holds no record, if that is why it was rejected.
+fn not_record_lines(parsed: &Parsed, rejected: &Rejected) -> Option<Halt> {
+    match rejected {
+        Rejected::Malformed(error) => Some(Halt::NotRecordLines {
+            place: place(parsed, 0, error.column()),
+            error: error.into(),
+        }),
+        Rejected::Invalid(_) => None,
+    }
+}
+
+fn no_topic() -> Failure {
+    Failure {
+        code: "NO_TOPIC".into(),
+        ..Failure::not_sent("no `topic`, and none on the command line")
+    }
+}
+
+/// Reports that a record was handed over or refused; of a run that ended it did not come to that.
+fn tell(traced: Traced<'_>, partition: Option<i32>, result: &Result<(), Refused>) {
+    match result {
+        Ok(()) => traced.published(partition, None),
+        Err(Refused::Record(failure)) => traced.published(partition, Some(failure)),
+        Err(_) => {}
     }
 }
 

@@ -7,10 +7,12 @@ use std::collections::VecDeque;
 use std::io;
 
 use crate::kafka::Acknowledged;
+use crate::record::Header;
 use crate::sink::failed::{FailedFileError, Journal};
 use crate::sink::receipt::{Failure, Outcome, Receipt};
 use crate::source::lines::Piece;
-use crate::source::parsed::Parsed;
+use crate::source::parsed::{Parsed, Ready};
+use crate::trace;
 
 /// What became of one line.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub struct Ledger<O> {
     /// In a transaction nothing is settled before its end.
     transaction: bool,
     transaction_bytes: u64,
+    /// Receipts name the ids of messages.
+    names_messages: bool,
     outlet: O,
 }
 
@@ -75,8 +79,16 @@ impl<O: Outlet> Ledger<O> {
             failed,
             transaction,
             transaction_bytes: 0,
+            names_messages: false,
             outlet,
         }
+    }
+
+    /// Has receipts name the ids of messages, if `named`.
+    #[must_use]
+    pub fn naming_messages(mut self, named: bool) -> Self {
+        self.names_messages = named;
+        self
     }
 
     /// Opens the lines of `parsed`; they must all be given a fate.
@@ -110,11 +122,26 @@ impl<O: Outlet> Ledger<O> {
         self.counts
     }
 
+    /// Where the entry is that holds `slot`.
+    fn index(&self, slot: usize) -> usize {
+        self.entries
+            .partition_point(|entry| entry.first_slot + entry.fates.len() <= slot)
+    }
+
+    /// The record in `slot`, where its line is not settled, and the topic that it goes to.
+    pub fn record<'a>(
+        &'a self,
+        slot: usize,
+        room: &'a mut Vec<Header<'a>>,
+    ) -> Option<(Ready<'a>, Option<&'a str>)> {
+        let entry = self.entries.get(self.index(slot))?;
+        let record = entry.parsed.record(slot - entry.first_slot, room).ok()?;
+        Some((record, self.topic.as_deref().or(record.topic)))
+    }
+
     /// Gives the line in `slot` its fate.
     pub fn decide(&mut self, slot: usize, fate: Fate) {
-        let index = self
-            .entries
-            .partition_point(|entry| entry.first_slot + entry.fates.len() <= slot);
+        let index = self.index(slot);
         let Some(entry) = self.entries.get_mut(index) else {
             return;
         };
@@ -154,10 +181,18 @@ impl<O: Outlet> Ledger<O> {
                 }
                 Fate::Open => continue,
             };
+            let mut room = Vec::new();
+            let record = self
+                .names_messages
+                .then(|| entry.parsed.record(index, &mut room));
+            let message_id = record
+                .and_then(Result::ok)
+                .and_then(|record| trace::message_id(record.headers, record.value));
             let receipt = Receipt {
                 file,
                 line: Some(line),
                 topic,
+                message_id: message_id.as_deref(),
                 fate,
             };
             self.outlet.settled(&receipt, failure, &block.input);
@@ -205,6 +240,7 @@ impl<O: Outlet> Ledger<O> {
                 file: (&**input != "stdin").then_some(&**input),
                 line: Some(*line),
                 topic: self.topic.as_deref(),
+                message_id: None,
                 fate: (&failure).into(),
             };
             self.outlet.settled(&receipt, Some(&failure), input);
@@ -247,6 +283,7 @@ impl<O: Outlet> Ledger<O> {
                     file: None,
                     line: None,
                     topic: self.topic.as_deref(),
+                    message_id: None,
                     fate: (&failure).into(),
                 })?;
             }

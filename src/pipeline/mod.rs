@@ -4,6 +4,7 @@ pub mod deliver;
 pub mod filter;
 pub mod last;
 pub mod ledger;
+pub mod milestones;
 pub mod pace;
 pub mod pump;
 pub mod tally;

@@ -305,7 +305,7 @@ impl<'a, const N: usize> Visitor<'a> for &mut Collector<'a, N> {
 
 /// A name in an object, without a copy where nothing in it is escaped.
 #[derive(serde::Deserialize)]
-pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(crate) struct Name<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// Returns the known name that a typo most likely meant.
 fn closest(name: &str, names: &[&'static str]) -> Option<&'static str> {

@@ -64,6 +64,15 @@ pub fn parse(line: &[u8], unknown: UnknownFields) -> Result<Outgoing<'_>, LineEr
     Ok(read(line, unknown, Field::timestamp)?.0)
 }
 
+/// The same, with the offset that the record had, where the line tells one.
+pub fn parse_with_offset(
+    line: &[u8],
+    unknown: UnknownFields,
+) -> Result<(Outgoing<'_>, Option<i64>), LineError> {
+    let (record, offset, _) = read(line, unknown, Field::timestamp)?;
+    Ok((record, offset.and_then(|offset| offset.text.parse().ok())))
+}
+
 /// Returns the record that a line holds, and where it was: topic, partition and offset have to be there.
 pub fn parse_placed(
     line: &[u8],

@@ -20,10 +20,11 @@ mod properties;
 mod template;
 
 pub use error::{Found, LineError};
+pub(crate) use fields::Name;
 pub use fields::UnknownFields;
 pub use framing::{LineKey, Separator, SeparatorError};
 pub use input::Input;
-pub use line::{Origin, encode, encode_headers, parse, parse_placed};
+pub use line::{Origin, encode, encode_headers, parse, parse_placed, parse_with_offset};
 pub use outgoing::{Outgoing, OutgoingHeader};
 pub use payload::{PayloadMode, PayloadModeError};
 pub(crate) use payload::{write as write_payload, write_json};

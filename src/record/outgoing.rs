@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Header;
+
 /// One record to send; whatever is `None` is left to the producer or to the caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing<'a> {
@@ -17,6 +19,19 @@ pub struct Outgoing<'a> {
     pub value: Option<Cow<'a, [u8]>>,
     /// In order; a name may repeat and a value may be null.
     pub headers: Vec<OutgoingHeader<'a>>,
+}
+
+impl Outgoing<'_> {
+    /// Returns its headers as a record in Kafka has them.
+    pub fn lend_headers(&self) -> Vec<Header<'_>> {
+        let headers = self.headers.iter();
+        headers
+            .map(|header| Header {
+                name: &header.name,
+                value: header.value.as_deref(),
+            })
+            .collect()
+    }
 }
 
 /// One header of a record to send.

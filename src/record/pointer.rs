@@ -40,6 +40,16 @@ impl FromStr for Pointer {
     }
 }
 
+impl fmt::Display for Pointer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = self.0.iter();
+        names.try_for_each(|name| {
+            let escaped = name.replace('~', "~0").replace('/', "~1");
+            write!(formatter, "/{escaped}")
+        })
+    }
+}
+
 fn unescape(name: &str) -> Result<String, PointerError> {
     let (escaped, mut after) = (name.replace("~1", "/"), name.split('~').skip(1));
     if !after.all(|rest| rest.starts_with(['0', '1'])) {
@@ -49,6 +59,16 @@ fn unescape(name: &str) -> Result<String, PointerError> {
 }
 
 impl Pointer {
+    /// Returns the pointer that leads through members of these names.
+    pub fn from_names(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    /// The names on the way, unescaped.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// Returns what stands at the pointer, `None` where nothing does, an error where `json` is
     /// not JSON to its end. Of a name that repeats the last counts, as in jq, Java and JavaScript.
     pub fn find<'a>(&self, json: &'a str) -> Result<Option<&'a RawValue>, serde_json::Error> {
@@ -190,6 +210,13 @@ mod tests {
             found("/a", r#"{"a":1, "\u0061" : 1.50 }"#).as_deref(),
             Some("1.50")
         );
+    }
+
+    #[test]
+    fn a_pointer_is_written_as_it_is_read() {
+        for text in ["", "/", "/a/0", "/a~1b/m~0n", "/~01"] {
+            assert_eq!(text.parse::<Pointer>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -3,4 +3,6 @@
 pub mod failed;
 pub mod output;
 pub mod receipt;
+pub mod stages;
 pub mod whole;
+pub mod witness;

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::kafka::{Acknowledged, Refusal};
 use crate::record::LineError;
+use crate::rules::Violation;
+use crate::source::parsed::Rejected;
 
 /// Why a line was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,24 @@ impl Failure {
     }
 }
 
+impl From<&Rejected> for Failure {
+    fn from(rejected: &Rejected) -> Self {
+        match rejected {
+            Rejected::Malformed(error) => Self::malformed(error),
+            Rejected::Invalid(violation) => violation.into(),
+        }
+    }
+}
+
+impl From<&Violation> for Failure {
+    fn from(violation: &Violation) -> Self {
+        Self {
+            code: "INVALID".into(),
+            ..Self::not_sent(violation.to_string())
+        }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self {
@@ -81,6 +101,9 @@ pub struct Receipt<'a> {
     pub line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<&'a str>,
+    /// The id under which the record can be traced; absent where nobody traces it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<&'a str>,
     #[serde(flatten)]
     pub fate: Outcome<'a>,
 }

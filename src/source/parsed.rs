@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::record::{Header, LineError, Outgoing};
+use crate::rules::Violation;
 use crate::source::lines::{Block, Span, span};
 
 /// A block and, line by line, the record in it or why there is none.
@@ -14,9 +15,30 @@ use crate::source::lines::{Block, Span, span};
 pub struct Parsed {
     /// The lines themselves.
     pub block: Block,
-    records: Vec<Result<Slot, Box<LineError>>>,
+    records: Vec<Result<Slot, Box<Rejected>>>,
     headers: Vec<HeaderSlot>,
     unescaped: Vec<u8>,
+}
+
+/// Why a line has no record that is to be sent.
+#[derive(Debug)]
+pub enum Rejected {
+    /// It holds none.
+    Malformed(LineError),
+    /// Its record is not what it has to be.
+    Invalid(Violation),
+}
+
+impl From<LineError> for Rejected {
+    fn from(error: LineError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<Violation> for Rejected {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid(violation)
+    }
 }
 
 /// Where bytes are: in the block, or in the side store.
@@ -58,7 +80,7 @@ impl Parsed {
     /// Parses each line of `block`.
     pub fn new<'p>(
         block: Block,
-        mut parse: impl FnMut(&[u8], usize) -> Result<Outgoing<'_>, LineError> + 'p,
+        mut parse: impl FnMut(&[u8], usize) -> Result<Outgoing<'_>, Rejected> + 'p,
     ) -> Self {
         let mut headers = Vec::new();
         let mut unescaped = Vec::new();
@@ -99,7 +121,7 @@ impl Parsed {
         &'a self,
         index: usize,
         room: &'a mut Vec<Header<'a>>,
-    ) -> Result<Ready<'a>, &'a LineError> {
+    ) -> Result<Ready<'a>, &'a Rejected> {
         let slot = self.records[index].as_ref().map_err(Box::as_ref)?;
         let bytes = |place| self.bytes(place);
         let headers = slot.headers.start as usize..slot.headers.end as usize;
@@ -149,7 +171,7 @@ impl Parsed {
     }
 
     /// The lines without a record, and why.
-    pub fn errors(&self) -> impl Iterator<Item = (usize, &LineError)> {
+    pub fn errors(&self) -> impl Iterator<Item = (usize, &Rejected)> {
         let records = self.records.iter().enumerate();
         records.filter_map(|(index, record)| Some((index, record.as_ref().err()?.as_ref())))
     }

@@ -11,6 +11,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("exit-status", include_str!("../../docs/exit-status.md")),
         ("generate", include_str!("../../docs/generate.md")),
         ("store", include_str!("../../docs/store.md")),
+        ("tracing", include_str!("../../docs/tracing.md")),
         ("ci", include_str!("../../docs/ci.md")),
         ("dead-letters", include_str!("../../docs/dead-letters.md")),
     ] {

@@ -414,3 +414,18 @@ fn a_replay_asks_and_sends_nothing_without_a_yes() {
         assert_eq!(place.values("orders"), values);
     }
 }
+
+#[test]
+fn what_is_shown_to_somebody_is_displayed() {
+    let place = Place::with(&["orders:1"]);
+    place.send("orders", &["{\"id\":1}"]);
+    let tail = ["tail", "orders", "-e", "--trace", "--trace-file", "s"];
+    let (screen, status) = on_terminal(place.kpipe(&tail));
+    assert_eq!(status, 0, "{screen}");
+    let events = String::from_utf8(place.read("s")).unwrap();
+    let stages: Vec<&str> = events
+        .lines()
+        .map(|event| event.split('"').nth(3).unwrap())
+        .collect();
+    assert_eq!(stages, ["CONSUMED", "PROCESSED", "DISPLAYED"]);
+}

@@ -19,6 +19,7 @@ mod limits;
 mod removed;
 mod round_trip;
 mod security;
+mod stages;
 mod stats;
 mod store;
 mod subscriptions;

@@ -82,6 +82,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         bounds: selection.bounds(),
         start,
         output: Output::stdout(format, is_over).map_err(cannot_write)?,
+        reporter: None,
         written: 0,
     };
     let end = match args.last {

@@ -1,6 +1,7 @@
 //! `kpipe send`: one record, or what comes in as lines; waits for every acknowledgement.
 
 mod one;
+mod prepare;
 mod stream;
 mod strict;
 mod talk;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::commands::registry::RegistryArgs;
+use crate::commands::tracing::TraceArgs;
 use crate::config::Approval;
 use crate::context::Context;
 use crate::error::CommandError;
@@ -20,6 +22,7 @@ use crate::exit::Outcome;
 use crate::kafka::Settings;
 use crate::record::{Input, LineKey, Pointer, Separator};
 use crate::registry::Gate;
+use crate::rules::{Assignment, Field};
 use crate::time;
 
 /// Send one record, or record lines from stdin or files
@@ -36,7 +39,9 @@ Examples:
   kpipe send orders --lines < values.txt         each line is a value
   kpipe send orders --lines --key-from /user     keys out of JSON values
   kpipe send --file day.jsonl --failed left.jsonl
-  kpipe send < left.jsonl                        what was left")]
+  kpipe send < left.jsonl                        what was left
+  kpipe send orders --lines --require message --default user_id=anonymous --assign timestamp=now
+  kpipe send orders '{\"id\":7}' --trace          and report its stages")]
 pub(crate) struct Args {
     /// Topic to send to
     topic: Option<String>,
@@ -52,10 +57,44 @@ pub(crate) struct Args {
     input: InputArgs,
 
     #[command(flatten)]
+    rules: RulesArgs,
+
+    #[command(flatten)]
     delivery: DeliveryArgs,
 
     #[command(flatten)]
+    trace: TraceArgs,
+
+    #[command(flatten)]
     approval: ApprovalArgs,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Values")]
+struct RulesArgs {
+    /// Refuse a value without this field, or with null there: a name or a JSON pointer (can be
+    /// repeated)
+    #[arg(long, value_name = "FIELD")]
+    require: Vec<Field>,
+
+    /// Refuse a value that this JSON Schema does not allow
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+
+    /// Set a field where it is missing or null (can be repeated)
+    #[arg(
+        long,
+        value_name = "FIELD=VALUE",
+        long_help = "Set a field where it is missing or null (can be repeated)\n\nVALUE is `now`, \
+            `uuid` or `host`, made anew for each record; else JSON; else text. In quotes every text \
+            is itself: `--default 'state=\"now\"'`. Values are checked as they come, and then \
+            completed; all other bytes of them stay as they are"
+    )]
+    default: Vec<Assignment>,
+
+    /// Set a field whatever is there (can be repeated); VALUE as in `--default`
+    #[arg(long, value_name = "FIELD=VALUE")]
+    assign: Vec<Assignment>,
 }
 
 #[derive(clap::Args, Debug)]

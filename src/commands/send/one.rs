@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use super::prepare::Preparation;
 use super::{Args, Receipts};
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::kafka::{Error, NotTaken, Outgoing, Producer, Report, is_topic_name};
-use crate::record::Header;
+use crate::kafka::{Acknowledged, Error, NotTaken, Outgoing, Producer, Report, is_topic_name};
+use crate::pipeline::milestones::Traced;
+use crate::record::{self, Header, OutgoingHeader};
 use crate::sink::output;
 use crate::sink::receipt::{Failure, Receipt};
 use crate::time;
+use crate::trace;
 
 /// A value so large that the topic's limit matters; asking for it takes a round trip.
 const LARGE: usize = 900_000;
@@ -21,57 +25,41 @@ pub(super) fn run(
     context: &mut Context,
 ) -> Result<Outcome, CommandError> {
     let topic = topic(args, context)?;
-    let headers: Vec<Header<'_>> = args
-        .record
-        .headers
-        .iter()
-        .map(|text| header(text))
-        .collect();
-    if headers.iter().any(|header| header.name.is_empty()) {
-        return Err(CommandError::usage("a header needs a name").hint("-H NAME=VALUE"));
-    }
-    let timestamp = args.record.timestamp.as_deref().map(|text| {
-        time::parse(text, context.clock.now(), context.clock.zone()).map_err(CommandError::usage)
-    });
-    let timestamp = timestamp.transpose()?.map(jiff::Timestamp::as_millisecond);
-    if timestamp == Some(0) {
-        return Err(CommandError::usage(
-            "the client library cannot carry a timestamp of 0, which it takes for now",
-        ));
-    }
-    let record = Outgoing {
-        partition: args.record.partition,
-        timestamp,
-        key: args.record.key.as_deref().map(str::as_bytes),
-        value: value.map(str::as_bytes),
+    let mut record = record(args, value, context)?;
+    let reporter = args.trace.start("kpipe-send", None, context)?;
+    let prepared = match &mut Preparation::new(args, args.rules.read()?, context, reporter.clone())?
+    {
+        Some(preparation) => preparation.prepare(&mut record),
+        None => Ok(()),
+    };
+    let headers = record.lend_headers();
+    let traced = reporter.as_ref().map(|reporter| Traced {
+        reporter,
+        topic: Some(topic),
         headers: &headers,
+        value: record.value.as_deref(),
+    });
+    let sent = match prepared {
+        Ok(()) => send(args, topic, &record, &headers, traced, context),
+        Err(violation) => Ok(Err(Failure::from(&violation))),
     };
-    let size = value.map_or(0, str::len);
-    let mut producer = Producer::new(context.cluster()?, args.settings(Duration::ZERO))?;
-    producer.prepare(topic, size > LARGE)?;
-    let result = match producer.send(topic, &record, 0) {
-        Ok(()) => acknowledgement(&mut producer, context)?,
-        Err(NotTaken::Refused(refusal)) => Err(refusal.into()),
-        Err(NotTaken::UnknownPartition { partitions }) => {
-            return Err(Error::UnknownPartition {
-                topic: topic.to_owned(),
-                partition: args.record.partition.unwrap_or_default(),
-                last: partitions - 1,
+    let result = match sent {
+        Ok(result) => result,
+        Err(error) => {
+            if let Some(traced) = traced {
+                let failure = Failure::not_sent(error.error.to_string());
+                traced.published(record.partition, Some(&failure));
             }
-            .into());
-        }
-        Err(NotTaken::Topic(error) | NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
-            return Err(error.into());
-        }
-        Err(NotTaken::QueueFull) => {
-            return Err(CommandError::failed("the record is larger than the queue")
-                .hint("raise `-X queue.buffering.max.kbytes`"));
+            tracing::finish(reporter.as_ref(), context);
+            return Err(error);
         }
     };
+    let message_id = traced.and_then(|traced| trace::message_id(traced.headers, traced.value));
     let receipt = Receipt {
         file: None,
         line: None,
         topic: Some(topic),
+        message_id: message_id.as_deref(),
         fate: match &result {
             Ok(place) => (*place).into(),
             Err(failure) => failure.into(),
@@ -89,6 +77,7 @@ pub(super) fn run(
             .and_then(|()| output::write_all(&mut output::stdout()?, &out));
         output::tolerate_closed(written)?;
     }
+    tracing::finish(reporter.as_ref(), context);
     if let (Err(_), Some(signal)) = (&result, context.stop.signal()) {
         return Ok(Outcome::Signal(signal));
     }
@@ -105,6 +94,88 @@ pub(super) fn run(
         return Ok(Outcome::Exit(Status::Failed));
     }
     Ok(Outcome::DONE)
+}
+
+/// The record as the command line has it.
+fn record<'a>(
+    args: &'a Args,
+    value: Option<&'a str>,
+    context: &Context,
+) -> Result<record::Outgoing<'a>, CommandError> {
+    let headers: Vec<OutgoingHeader<'_>> = (args.record.headers.iter())
+        .map(|text| header(text))
+        .collect();
+    if headers.iter().any(|header| header.name.is_empty()) {
+        return Err(CommandError::usage("a header needs a name").hint("-H NAME=VALUE"));
+    }
+    let timestamp = args.record.timestamp.as_deref().map(|text| {
+        time::parse(text, context.clock.now(), context.clock.zone()).map_err(CommandError::usage)
+    });
+    let timestamp = timestamp.transpose()?.map(jiff::Timestamp::as_millisecond);
+    if timestamp == Some(0) {
+        return Err(CommandError::usage(
+            "the client library cannot carry a timestamp of 0, which it takes for now",
+        ));
+    }
+    Ok(record::Outgoing {
+        topic: None,
+        partition: args.record.partition,
+        timestamp,
+        key: args.record.key.as_ref().map(|key| key.as_bytes().into()),
+        value: value.map(|value| value.as_bytes().into()),
+        headers,
+    })
+}
+
+/// Sends the record and waits for what becomes of it.
+fn send(
+    args: &Args,
+    topic: &str,
+    record: &record::Outgoing<'_>,
+    headers: &[Header<'_>],
+    traced: Option<Traced<'_>>,
+    context: &Context,
+) -> Result<Result<Acknowledged, Failure>, CommandError> {
+    let record = Outgoing {
+        partition: record.partition,
+        timestamp: record.timestamp,
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers,
+    };
+    let size = record.value.map_or(0, <[u8]>::len);
+    let mut producer = Producer::new(context.cluster()?, args.settings(Duration::ZERO))?;
+    producer.prepare(topic, size > LARGE)?;
+    let failure = match producer.send(topic, &record, 0) {
+        Ok(()) => None,
+        Err(NotTaken::Refused(refusal)) => Some(Failure::from(refusal)),
+        Err(NotTaken::UnknownPartition { partitions }) => {
+            return Err(Error::UnknownPartition {
+                topic: topic.to_owned(),
+                partition: record.partition.unwrap_or_default(),
+                last: partitions - 1,
+            }
+            .into());
+        }
+        Err(NotTaken::Topic(error) | NotTaken::Unreachable(error) | NotTaken::Fatal(error)) => {
+            return Err(error.into());
+        }
+        Err(NotTaken::QueueFull) => {
+            return Err(CommandError::failed("the record is larger than the queue")
+                .hint("raise `-X queue.buffering.max.kbytes`"));
+        }
+    };
+    if let Some(traced) = traced {
+        traced.published(record.partition, failure.as_ref());
+    }
+    if let Some(failure) = failure {
+        return Ok(Err(failure));
+    }
+    let (result, took) = acknowledgement(&mut producer, context)?;
+    if let Some(traced) = traced {
+        traced.persisted(result.as_ref().copied(), took);
+    }
+    Ok(result)
 }
 
 /// Where the record goes, which may go there.
@@ -130,17 +201,17 @@ fn topic<'a>(args: &'a Args, context: &Context) -> Result<&'a str, CommandError>
     Ok(topic)
 }
 
-/// Waits for the broker, as long as the delivery timeout allows.
+/// Waits for the broker, as long as the delivery timeout allows; perhaps with how long it took.
 fn acknowledgement(
     producer: &mut Producer,
     context: &Context,
-) -> Result<Result<crate::kafka::Acknowledged, Failure>, CommandError> {
+) -> Result<(Result<Acknowledged, Failure>, Option<Duration>), CommandError> {
     let mut report: Option<Report> = None;
     let mut stopped: Option<Instant> = None;
     loop {
         producer.serve(Duration::from_millis(100), |one| report = Some(one));
         if let Some(report) = report {
-            return Ok(report.result.map_err(Failure::from));
+            return Ok((report.result.map_err(Failure::from), report.latency));
         }
         if let Some(error) = producer.decided() {
             return Err(error.into());
@@ -154,15 +225,13 @@ fn acknowledgement(
 }
 
 /// `NAME=VALUE`, or `NAME` for a null value.
-fn header(text: &str) -> Header<'_> {
-    match text.split_once('=') {
-        Some((name, value)) => Header {
-            name: name.as_bytes(),
-            value: Some(value.as_bytes()),
-        },
-        None => Header {
-            name: text.as_bytes(),
-            value: None,
-        },
+fn header(text: &str) -> OutgoingHeader<'_> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.as_bytes().into())),
+        None => (text, None),
+    };
+    OutgoingHeader {
+        name: name.as_bytes().into(),
+        value,
     }
 }

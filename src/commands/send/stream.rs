@@ -9,18 +9,22 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::prepare::Preparation;
 use super::strict::Strict;
 use super::talk::{Talk, progress_bar, summarize};
 use super::{Args, Kind, Receipts};
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::kafka::{Producer, is_topic_name};
+use crate::kafka::{Cluster, Producer, is_topic_name};
 use crate::pipeline::deliver::{Delivered, Delivery, Halt, Input, Manner};
 use crate::pipeline::ledger::{Counts, Ledger, SettleError};
 use crate::record::{self, UnknownFields};
+use crate::rules::Rules;
 use crate::sink::failed::{FailedFile, Journal};
 use crate::sink::output;
+use crate::sink::stages::Reporter;
 use crate::source::lines::{self, Piece, Reader};
 use crate::source::parsed::Parsed;
 use crate::stop::Stop;
@@ -47,12 +51,10 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     }
     let mut inputs = open(args)?;
     let cluster = context.cluster()?;
-    let longest_line = cluster
-        .properties
-        .get("message.max.bytes")
-        .and_then(|limit| limit.parse::<usize>().ok())
-        .map_or(LONGEST_LINE, |limit| LONGEST_LINE.max(limit * 2));
-    let parse = Parse::new(args)?;
+    let longest_line = longest_line(&cluster);
+    let reporter = args.trace.start("kpipe-send", None, context)?;
+    let rules = args.rules.read()?;
+    let parse = Parse::new(args, rules.clone(), context, reporter.clone())?;
     let files: Vec<&File> = inputs.iter().map(lines::Input::file).collect();
     let mut failed = args
         .delivery
@@ -62,8 +64,9 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         .transpose()?;
     let mut talk = Talk::new(args, context.ui)?;
     if args.input.strict {
+        // What is read first to see whether it is right is not on its way yet.
         let strict = Strict {
-            parse: &parse,
+            parse: &mut Parse::new(args, rules, context, None)?,
             longest_line,
             topic: args.topic.as_deref(),
             failed: failed.as_mut(),
@@ -88,7 +91,8 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         journal.clone(),
         args.delivery.transaction,
         talk,
-    );
+    )
+    .naming_messages(args.trace.is_asked_for());
     let bytes_read = Arc::new(AtomicU64::new(0));
     let bar = progress_bar(context.ui, &inputs);
     let reading = Stop::default();
@@ -116,21 +120,32 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     )
     .unless(ready.err())
     .guarded(gate)
+    .traced(reporter.clone())
     .run();
-    let delivered = match delivered {
-        Ok(delivered) => delivered,
+    let finished = match delivered {
+        Ok(delivered) => {
+            if let Some(bar) = &bar {
+                bar.finish_and_clear();
+            }
+            finish(args, context, &mut producer, delivered, start)
+        }
         Err(error) => {
             // Left open, it would keep consumers waiting until it times out.
             if args.delivery.transaction {
                 let _ = producer.abort_transaction();
             }
-            return Err(settle_error(error));
+            Err(settle_error(error))
         }
     };
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
-    finish(args, context, &mut producer, delivered, start)
+    tracing::finish(reporter.as_ref(), context);
+    finished
+}
+
+/// The longest line that may hold a record.
+fn longest_line(cluster: &Cluster) -> usize {
+    (cluster.properties.get("message.max.bytes"))
+        .and_then(|limit| limit.parse::<usize>().ok())
+        .map_or(LONGEST_LINE, |limit| LONGEST_LINE.max(limit * 2))
 }
 
 fn manner(args: &Args, kind: Kind, longest_line: usize) -> Manner {
@@ -191,6 +206,13 @@ fn check_usage(args: &Args, kind: Kind, context: &Context) -> Result<(), Command
             CommandError::usage("plain values name no topic").hint("kpipe send TOPIC --lines")
         );
     }
+    if args.delivery.transaction && args.trace.is_asked_for() {
+        return Err(CommandError::usage(
+            "the records of a transaction are there at its end or never, so that none of them can \
+             be told to be PERSISTED before",
+        )
+        .hint("leave `--trace` out, or `--transaction`"));
+    }
     if args.delivery.transaction && args.delivery.receipts == Some(Receipts::All) {
         return Err(CommandError::usage(
             "a transaction has one receipt, its status: none of its records counts before the end",
@@ -229,15 +251,21 @@ pub(crate) struct CannotRead {
 }
 
 /// How lines become records.
-#[derive(Clone)]
 pub(super) struct Parse {
     input: record::Input,
     unknown: UnknownFields,
+    preparation: Option<Preparation>,
 }
 
 impl Parse {
-    fn new(args: &Args) -> Result<Self, CommandError> {
+    fn new(
+        args: &Args,
+        rules: Rules,
+        context: &Context,
+        reporter: Option<Reporter>,
+    ) -> Result<Self, CommandError> {
         Ok(Self {
+            preparation: Preparation::new(args, rules, context, reporter)?,
             input: args.input.input()?,
             unknown: if args.input.ignore_unknown {
                 UnknownFields::Ignore
@@ -247,8 +275,16 @@ impl Parse {
         })
     }
 
-    pub(super) fn block(&self, block: lines::Block) -> Parsed {
-        Parsed::new(block, |line, _| self.input.parse(line, self.unknown))
+    pub(super) fn block(&mut self, block: lines::Block) -> Parsed {
+        let (input, unknown) = (&self.input, self.unknown);
+        match &mut self.preparation {
+            None => Parsed::new(block, |line, _| Ok(input.parse(line, unknown)?)),
+            Some(preparation) => Parsed::new(block, |line, _| {
+                let mut record = input.parse(line, unknown)?;
+                preparation.prepare(&mut record)?;
+                Ok(record)
+            }),
+        }
     }
 }
 
@@ -256,7 +292,7 @@ impl Parse {
 fn read_and_parse(
     reader: Reader,
     inputs: Vec<lines::Input>,
-    parse: Parse,
+    mut parse: Parse,
     kind: Kind,
 ) -> io::Result<Receiver<Input>> {
     let (to_parse, pieces) = sync_channel(2);

@@ -16,7 +16,7 @@ use crate::stop::Stop;
 
 /// The first pass over the input.
 pub(super) struct Strict<'a> {
-    pub(super) parse: &'a Parse,
+    pub(super) parse: &'a mut Parse,
     pub(super) longest_line: usize,
     /// Where every record is to go, when that is one topic.
     pub(super) topic: Option<&'a str>,
@@ -90,7 +90,7 @@ impl Strict<'_> {
                     for (index, error) in parsed.errors() {
                         bad += 1;
                         let line = parsed.block.first_line + index as u64;
-                        self.tell(&parsed.block.input, Some(line), &Failure::malformed(error))?;
+                        self.tell(&parsed.block.input, Some(line), &error.into())?;
                     }
                 }
                 Piece::Overlong {
@@ -125,6 +125,7 @@ impl Strict<'_> {
             file: (line.is_some() && input != "stdin").then_some(input),
             line,
             topic: self.topic,
+            message_id: None,
             fate: failure.into(),
         };
         self.talk.settled(&receipt, Some(failure), input);

@@ -5,6 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use crate::commands::registry::RegistryArgs;
 use crate::commands::selection::Selection;
+use crate::commands::tracing::TraceArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::record::{PayloadMode, Template};
@@ -142,6 +143,9 @@ pub(crate) struct Args {
     /// Print record lines also on a terminal
     #[arg(short = 'J', long, help_heading = "Output")]
     json: bool,
+
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

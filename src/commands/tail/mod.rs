@@ -11,13 +11,18 @@ use subscriber::Following;
 
 pub(crate) use args::Args;
 
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
+use crate::kafka::offset_spec::OffsetSpec;
 use crate::kafka::{Cluster, Member, Membership, Notice, Reader, Selection, Topics};
 use crate::pipeline::filter::Filter;
 use crate::pipeline::pump::{self, Bounds, End, Pump, Running};
 use crate::sink::output::{Output, cannot_write};
+use crate::sink::stages::Reporter;
+use crate::sink::witness::Witness;
+use crate::trace::Stage;
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
@@ -39,34 +44,25 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         move || stop.is_asked() || timeout.is_some_and(|timeout| start.elapsed() >= timeout);
     let output = Output::stdout(args.format(context)?, is_over).map_err(cannot_write)?;
     let cluster = context.cluster()?;
+    if args.trace.is_asked_for() && args.last.is_some() {
+        return Err(CommandError::usage(
+            "`-l` looks at what is there, which is no stage of its life",
+        )
+        .hint("leave `--trace` out, or `-l`"));
+    }
+    let reporter = args.trace.start("kpipe-tail", args.group(), context)?;
     let mut run = Run {
         context,
+        reporter: reporter.clone(),
         filter: args.selection.filter(),
         bounds: args.selection.bounds(),
         start,
         output,
         written: 0,
     };
-    let end = if let Some(group) = args.group() {
-        let membership = Membership {
-            group,
-            topics,
-            offsets,
-            commit: args.commit == Commit::After,
-        };
-        run.in_group(&cluster, membership, following)?
-    } else {
-        let selection = Selection {
-            topics,
-            partitions: args.partitions.clone(),
-            offsets,
-            window: None,
-        };
-        match args.last {
-            Some(count) => run.last(&cluster, selection, count, args.follow)?,
-            None => run.alone(Reader::new(&cluster, selection)?)?,
-        }
-    };
+    let ended = run.read_on(args, &cluster, topics, offsets, following);
+    tracing::finish(reporter.as_ref(), context);
+    let end = ended?;
     let written = run.written;
     if args.user.is_some() && !matches!(end, End::ClosedPipe) {
         let records = if written == 1 { "record" } else { "records" };
@@ -92,6 +88,8 @@ pub(crate) struct Run<'a> {
     pub(crate) bounds: Bounds,
     pub(crate) start: Instant,
     pub(crate) output: Output,
+    /// Who is told of what was written.
+    pub(crate) reporter: Option<Reporter>,
     pub(crate) written: u64,
 }
 
@@ -107,6 +105,36 @@ impl Run<'_> {
                 Ok(signal.map_or(Outcome::DONE, Outcome::Signal))
             }
             _ => Ok(Outcome::DONE),
+        }
+    }
+
+    /// Reads, in whichever way was asked for, until there is a reason to end.
+    fn read_on(
+        &mut self,
+        args: &Args,
+        cluster: &Cluster,
+        topics: Topics,
+        offsets: OffsetSpec,
+        following: Option<Following>,
+    ) -> Result<End, CommandError> {
+        if let Some(group) = args.group() {
+            let membership = Membership {
+                group,
+                topics,
+                offsets,
+                commit: args.commit == Commit::After,
+            };
+            return self.in_group(cluster, membership, following);
+        }
+        let selection = Selection {
+            topics,
+            partitions: args.partitions.clone(),
+            offsets,
+            window: None,
+        };
+        match args.last {
+            Some(count) => self.last(cluster, selection, count, args.follow),
+            None => self.alone(Reader::new(cluster, selection)?),
         }
     }
 
@@ -158,11 +186,16 @@ impl Run<'_> {
         commits: Option<&crate::kafka::Commits>,
     ) -> Result<End, CommandError> {
         let ui = self.context.ui;
+        let written: &[Stage] = if ui.stdout_is_terminal() {
+            &[Stage::Processed, Stage::Displayed]
+        } else {
+            &[Stage::Processed]
+        };
         let (end, written) = Pump {
             flow: batches,
             filter: &self.filter,
             bounds: self.bounds,
-            sink: &mut self.output,
+            sink: &mut Witness::new(&mut self.output, self.reporter.as_ref(), written),
             commits,
             stop: &self.context.stop,
             notice: &mut |notice: &Notice| ui.warning(notice),

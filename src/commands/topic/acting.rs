@@ -11,7 +11,7 @@ use crate::registry::name;
 
 /// What is done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     Create,
     Delete,
 }
@@ -41,7 +41,7 @@ enum Refusal {
 
 /// Refuses names that are none, topics that are Kafka's own, and to get round an approval; `instead`
 /// is the command that asks for one.
-pub(super) fn check(
+pub(crate) fn check(
     name: &str,
     act: Act,
     instead: &str,

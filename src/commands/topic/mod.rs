@@ -20,6 +20,7 @@ mod reject;
 mod request;
 mod stats;
 
+pub(crate) use acting::{Act, check};
 use clap::Subcommand;
 use serde::Serialize;
 
