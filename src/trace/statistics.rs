@@ -13,15 +13,73 @@ use hdrhistogram::Histogram;
 use super::event::{StageEvent, StageStatus};
 use super::stage::Stage;
 
-/// So many messages are kept at a time: some 25 MiB.
+/// So many messages are kept at a time: some 50 MiB with two groups.
 const MOST: usize = 131_072;
 
 const STAGES: usize = Stage::ALL.len();
 
-/// The stages of a message; [`UNKNOWN`] those that it has not reached.
-type Life = [i64; STAGES];
+/// Stages until a message is in Kafka. From there groups go their own ways.
+const COMMON: usize = Stage::Persisted as usize + 1;
+
+/// More groups of one message than this are taken for one.
+const WAYS: usize = 8;
+
+/// When stages were reached; [`UNKNOWN`] those that were not.
+type Times<const COUNT: usize> = [i64; COUNT];
 
 const UNKNOWN: i64 = i64::MIN;
+
+/// One message.
+#[derive(Debug)]
+struct Life {
+    common: Times<COMMON>,
+    /// Of each group, by the hash of its name; reading alone is a group, too.
+    ways: Vec<(u64, Times<{ STAGES - COMMON }>)>,
+}
+
+impl Life {
+    const UNBORN: Self = Self {
+        common: [UNKNOWN; COMMON],
+        ways: Vec::new(),
+    };
+
+    fn time_of(&mut self, stage: usize, group: Option<&str>) -> &mut i64 {
+        if stage < COMMON {
+            return &mut self.common[stage];
+        }
+        let group = hash(&group);
+        let known = self.ways.iter().position(|way| way.0 == group);
+        let index = known.unwrap_or_else(|| {
+            if self.ways.len() < WAYS {
+                self.ways.push((group, [UNKNOWN; STAGES - COMMON]));
+            }
+            self.ways.len() - 1
+        });
+        &mut self.ways[index].1[stage - COMMON]
+    }
+
+    /// Each time that a stage was reached, with that of the stage before.
+    fn reached(&self, stage: usize) -> impl Iterator<Item = (i64, Option<i64>)> {
+        let common = self.common;
+        let of_common = (stage < COMMON).then(|| (common[..=stage].to_vec(), common[stage]));
+        let of_ways = self.ways.iter().filter(move |_| stage >= COMMON);
+        let of_ways = of_ways.map(move |(_, way)| {
+            let way = &way[..=stage - COMMON];
+            ([&common[..], way].concat(), way[stage - COMMON])
+        });
+        let reached = of_common.into_iter().chain(of_ways);
+        reached.filter(|(_, at)| *at != UNKNOWN).map(|(times, at)| {
+            let before = times[..times.len() - 1].iter().rev();
+            (at, before.copied().find(|time| *time != UNKNOWN))
+        })
+    }
+}
+
+fn hash(text: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// Stage events as they come in, in any order.
 #[derive(Debug)]
@@ -49,7 +107,7 @@ pub struct StageStatistics {
     pub since_previous: Option<[i64; 3]>,
     /// The same since it was created.
     pub since_created: Option<[i64; 3]>,
-    /// Messages of which the stage before is later.
+    /// How often the stage before is later.
     pub skewed: u64,
 }
 
@@ -74,17 +132,18 @@ impl Statistics {
     pub fn add(&mut self, event: &StageEvent) {
         let Some(key) = event.key() else { return };
         self.events += 1;
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = hash(&key);
         let stage = event.stage as usize;
         self.errors[stage] += u64::from(event.status == StageStatus::Error);
         if hash.trailing_zeros() < self.zeros {
             return;
         }
-        let life = self.lives.entry(hash).or_insert([UNKNOWN; STAGES]);
-        if event.status == StageStatus::Ok && (life[stage] == UNKNOWN || event.at < life[stage]) {
-            life[stage] = event.at;
+        let life = self.lives.entry(hash).or_insert(Life::UNBORN);
+        if event.status == StageStatus::Ok {
+            let time = life.time_of(stage, event.group.as_deref());
+            if *time == UNKNOWN || event.at < *time {
+                *time = event.at;
+            }
         }
         while self.lives.len() > self.most {
             self.zeros += 1;
@@ -118,18 +177,17 @@ impl Statistics {
         let (mut previous, mut created) = (Spread::default(), Spread::default());
         let mut messages = 0;
         for life in self.lives.values() {
-            let at = life[index];
-            if at == UNKNOWN {
-                continue;
+            let mut is_reached = false;
+            for (at, before) in life.reached(index) {
+                is_reached = true;
+                if let Some(before) = before {
+                    previous.add(at.saturating_sub(before));
+                }
+                if index > 0 && life.common[0] != UNKNOWN {
+                    created.add(at.saturating_sub(life.common[0]));
+                }
             }
-            messages += 1;
-            let before = life[..index].iter().rev().find(|time| **time != UNKNOWN);
-            if let Some(before) = before {
-                previous.add(at.saturating_sub(*before));
-            }
-            if index > 0 && life[0] != UNKNOWN {
-                created.add(at.saturating_sub(life[0]));
-            }
+            messages += u64::from(is_reached);
         }
         StageStatistics {
             stage,
@@ -259,6 +317,40 @@ mod tests {
         assert_eq!((processed.messages, processed.errors), (1, 2));
         is_about(processed.since_previous, [70, 70, 70]);
         assert_eq!(statistics.events(), 5);
+    }
+
+    #[test]
+    fn groups_are_measured_each_from_its_own_stage_before() {
+        let mut statistics = Statistics::default();
+        let by = |group: &str, stage, at| StageEvent {
+            group: Some(group.into()),
+            ..event(1, stage, at)
+        };
+        for event in [
+            event(1, Stage::Persisted, 0),
+            by("slow", Stage::Consumed, 500),
+            by("slow", Stage::Processed, 900),
+            by("quick", Stage::Consumed, 5),
+            event(1, Stage::Consumed, 10),
+            event(1, Stage::Displayed, 12),
+        ] {
+            statistics.add(&event);
+        }
+        is_about(
+            of(&statistics, Stage::Consumed).since_previous,
+            [10, 500, 500],
+        );
+        is_about(
+            of(&statistics, Stage::Processed).since_previous,
+            [400, 400, 400],
+        );
+        let displayed = of(&statistics, Stage::Displayed);
+        is_about(displayed.since_previous, [2, 2, 2]);
+        assert_eq!((displayed.messages, displayed.skewed), (1, 0));
+        for group in 0..100 {
+            statistics.add(&by(&group.to_string(), Stage::Stored, 20));
+        }
+        assert_eq!(of(&statistics, Stage::Stored).messages, 1);
     }
 
     #[test]

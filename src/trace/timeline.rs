@@ -191,14 +191,11 @@ impl Timeline {
         }
     }
 
-    /// Microseconds from the first stage to the last that was reached; below 0 where clocks differ.
+    /// Microseconds from the first stage until nothing more happened; below 0 where clocks differ.
     pub fn total(&self) -> Option<i64> {
-        let measured = || self.hops.iter().filter(|hop| hop.since_first.is_some());
-        let last = measured().next_back()?;
-        measured()
-            .filter(|hop| hop.stage == last.stage && hop.topic == last.topic)
-            .filter_map(|hop| hop.since_first)
-            .max()
+        let mut since = self.hops.iter().filter_map(|hop| hop.since_first);
+        let first = since.next()?;
+        Some(since.max().unwrap_or(first))
     }
 
     /// Whether a stage seems to come before the one that led to it.
@@ -297,9 +294,16 @@ fn measure(hops: &mut [Hop]) {
         let Some(at) = hop.at else { continue };
         hop.since_first = first.map(|first| at.saturating_sub(first));
         let led_to_it = |other: &&Hop| {
-            let same_group = other.group.is_none() || other.group == hop.group;
-            let earlier = other.stage < hop.stage || other.topic != hop.topic;
-            same_group && earlier && other.at.is_some()
+            let is_elsewhere = other.topic.is_some() && other.topic != hop.topic;
+            let led = if is_elsewhere && hop.topic.is_some() {
+                // Whoever worked on it there brought it here; who only showed it did not.
+                other.stage <= Stage::Processed
+            } else {
+                // Groups go their own ways once it is in Kafka.
+                other.stage < hop.stage
+                    && (other.stage <= Stage::Persisted || other.group == hop.group)
+            };
+            led && other.at.is_some()
         };
         let previous = before.iter().rev().find(led_to_it).and_then(|hop| hop.at);
         hop.since_previous = previous.map(|previous| at.saturating_sub(previous));
@@ -410,6 +414,8 @@ mod tests {
                 in_topic(Stage::Persisted, 10, "a", None),
                 in_topic(Stage::Consumed, 15, "a", Some("quick")),
                 in_topic(Stage::Consumed, 100, "a", Some("slow")),
+                in_topic(Stage::Consumed, 17, "a", None),
+                in_topic(Stage::Displayed, 19, "a", None),
                 in_topic(Stage::Processed, 18, "a", Some("quick")),
                 in_topic(Stage::Processed, 150, "a", Some("slow")),
             ],
@@ -418,7 +424,16 @@ mod tests {
         let since: Vec<_> = measured(&timeline).iter().map(|row| row.1).collect();
         assert_eq!(
             since,
-            [None, Some(10), Some(5), Some(90), Some(3), Some(50)]
+            [
+                None,
+                Some(10),
+                Some(5),
+                Some(7),
+                Some(90),
+                Some(3),
+                Some(50),
+                Some(2)
+            ]
         );
         assert_eq!(timeline.total(), Some(150));
         assert!(!timeline.is_skewed());
@@ -445,7 +460,9 @@ mod tests {
             ]
         );
         assert!(timeline.is_skewed());
-        assert_eq!(timeline.total(), Some(-50));
+        assert_eq!(timeline.total(), Some(10));
+        let early = one(&[event(Stage::Created, 9), event(Stage::Stored, 2)], &[]);
+        assert_eq!(early.total(), Some(-7));
     }
 
     #[test]

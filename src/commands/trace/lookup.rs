@@ -23,7 +23,7 @@ use crate::ui::sanitize::OneLine;
 
 /// Which message, where to search and what to expect.
 #[derive(clap::Args, Debug)]
-pub(super) struct Args {
+pub(super) struct LookupArgs {
     /// Message id, trace id, traceparent or topic:partition:offset
     #[arg(required_unless_present_any = ["key", "headers", "conditions"])]
     pub(super) id: Option<Id>,
@@ -129,7 +129,7 @@ pub(super) struct Args {
     output: Output,
 }
 
-pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+pub(super) fn run(args: &LookupArgs, context: &Context) -> Result<Outcome, CommandError> {
     let expecting = args.expecting.read()?;
     let mut pursuit = Pursuit::new(args, context)?;
     pursuit.find()?;

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     command: Option<Command>,
 
     #[command(flatten)]
-    lookup: lookup::Args,
+    lookup: lookup::LookupArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::index::Index;
-use super::lookup::{Args, CutShort, NotFound};
+use super::lookup::{CutShort, LookupArgs, NotFound};
 use super::scan::{Cut, Passes, Scanned, Scanner, offsets};
 use crate::commands::selection;
 use crate::context::Context;
@@ -32,7 +32,7 @@ type Place = (String, i32, i64);
 
 /// The pursuit of one message.
 pub(super) struct Pursuit<'a> {
-    pub(super) args: &'a Args,
+    pub(super) args: &'a LookupArgs,
     pub(super) context: &'a Context,
     pub(super) cluster: Cluster,
     pub(super) spec: OffsetSpec,
@@ -53,7 +53,7 @@ pub(super) struct Pursuit<'a> {
 
 impl<'a> Pursuit<'a> {
     /// Nothing was looked at yet.
-    pub(super) fn new(args: &'a Args, context: &'a Context) -> Result<Self, CommandError> {
+    pub(super) fn new(args: &'a LookupArgs, context: &'a Context) -> Result<Self, CommandError> {
         let mut spec = selection::joined(&args.offsets, [&args.since, &args.until], context)?;
         if spec.from == Some(Start::Stored) {
             return Err(CommandError::usage(

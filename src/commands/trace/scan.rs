@@ -130,7 +130,14 @@ impl<'a> Scanner<'a> {
         looking.progress.finish_and_clear();
         let (enough, records, bytes) = (looking.enough, looking.records, looking.bytes);
         self.records += records;
-        self.say(&ranges, records, bytes, begun.elapsed());
+        if follows {
+            self.context.ui.status(format_args!(
+                "waited for {:.2} s, {records} records came",
+                begun.elapsed().as_secs_f64()
+            ));
+        } else {
+            self.say(&ranges, enough, records, bytes, begun.elapsed());
+        }
         let scanned = match end {
             _ if enough => Scanned::Enough,
             End::Source => Scanned::Whole,
@@ -162,8 +169,8 @@ impl<'a> Scanner<'a> {
         bar
     }
 
-    fn say(&self, ranges: &[Range], records: u64, bytes: u64, took: Duration) {
-        let mut text = "searched ".to_owned();
+    fn say(&self, ranges: &[Range], enough: bool, records: u64, bytes: u64, took: Duration) {
+        let mut text = if enough { "found in " } else { "searched " }.to_owned();
         if ranges.len() <= RANGES_TOLD {
             for (index, range) in ranges.iter().enumerate() {
                 let is_same = index > 0 && ranges[index - 1].topic == range.topic;
@@ -187,8 +194,9 @@ impl<'a> Scanner<'a> {
         let rate = per_second(records, took);
         let megabytes = per_second(bytes, took) / 1_000_000;
         let one = if records == 1 { "record" } else { "records" };
+        let after = if enough { "after " } else { "" };
         self.context.ui.status(format_args!(
-            "{text}: {records} {one} in {:.2} s ({rate}/s, {megabytes} MB/s)",
+            "{text}: {after}{records} {one} in {:.2} s ({rate}/s, {megabytes} MB/s)",
             took.as_secs_f64()
         ));
     }

@@ -196,9 +196,11 @@ fn read_topic(
 fn tell(statistics: &Statistics, context: &Context) {
     let (events, measured) = (statistics.events(), statistics.measured());
     match statistics.one_in() {
-        1 => context
-            .ui
-            .status(format_args!("{events} events of {measured} messages")),
+        1 => {
+            let messages = if measured == 1 { "message" } else { "messages" };
+            let text = format_args!("{events} events of {measured} {messages}");
+            context.ui.status(text);
+        }
         one_in => context.ui.status(format_args!(
             "{events} events; one message in {one_in} is measured, {measured} of them"
         )),
