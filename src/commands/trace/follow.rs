@@ -51,6 +51,7 @@ impl Pursuit<'_> {
             Some(Id::Message(id)) => id.parse().ok(),
             _ => None,
         };
+        tracing::info!("waiting for what is missing");
         let mut scanner = Scanner::new(self.context, Some(left), None);
         let (events, sightings) = (&mut self.events, &mut self.sightings);
         let known = &self.known;

@@ -36,6 +36,8 @@ pub(super) struct Pursuit<'a> {
     pub(super) context: &'a Context,
     pub(super) cluster: Cluster,
     pub(super) spec: OffsetSpec,
+    /// What `--topics` names.
+    topics: Topics,
     pub(super) scanner: Scanner<'a>,
     pub(super) index: Index<'a>,
     pub(super) begun: Timestamp,
@@ -60,6 +62,7 @@ impl<'a> Pursuit<'a> {
                 "`-o stored` asks for what a group has committed, but there is no group",
             ));
         }
+        let topics = Topics::new(&args.topics).map_err(CommandError::usage)?;
         let cluster = context.cluster()?;
         let index = Index::new(&args.index, cluster.clone(), spec, context);
         spec.from.get_or_insert(Start::Beginning);
@@ -71,6 +74,7 @@ impl<'a> Pursuit<'a> {
             context,
             cluster,
             spec,
+            topics,
             scanner: Scanner::new(context, timeout, args.limit),
             index,
             begun: context.clock.now(),
@@ -212,8 +216,7 @@ impl<'a> Pursuit<'a> {
 
     /// Searches the topics, pass by pass, the likeliest first.
     fn search(&mut self) -> Result<(), CommandError> {
-        let topics = Topics::new(&self.args.topics).map_err(CommandError::usage)?;
-        let survey = Survey::new(&self.cluster, topics)?;
+        let survey = Survey::new(&self.cluster, self.topics.clone())?;
         let mut open: BTreeSet<String> = survey.topics().iter().map(|one| one.0.clone()).collect();
         if !self.args.all {
             open.retain(|topic| !self.sightings.iter().any(|found| found.topic == *topic));
