@@ -168,9 +168,9 @@ impl Expectation {
             return Some(Shortfall::NotIn(topic.clone()));
         }
         let within = self.within?;
-        let reached = timeline.hops.iter().filter(|hop| hop.since_first.is_some());
+        let mut reached = timeline.hops.iter().filter(|hop| hop.since_first.is_some());
         let last = if self.stages.is_empty() {
-            reached.last()
+            reached.next_back()
         } else {
             last
         }?;

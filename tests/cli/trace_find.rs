@@ -203,7 +203,7 @@ fn a_key_is_looked_for_where_it_belongs() {
             .run();
         let _ = sent.ends(0);
     };
-    ["0", "1", "2"].map(key);
+    ["0", "1", "2"].into_iter().for_each(key);
     let all = trace(
         &place,
         &[

@@ -59,7 +59,7 @@ impl Pursuit<'_> {
             event.key().is_some_and(|key| known.contains(&key))
                 || (trace.is_some() && event.trace_id == trace)
         };
-        let (scanned, _) = scanner.scan(Passes::Ahead(survey), ranges, &mut |record| {
+        let (ended, _) = scanner.scan(Passes::Ahead(survey), ranges, &mut |record| {
             if record.topic == stages {
                 let event = record.value.and_then(|value| StageEvent::parse(value).ok());
                 let Some(event) = event.filter(|event| names_it(event)) else {
@@ -85,7 +85,7 @@ impl Pursuit<'_> {
             }
             is_settled(&Timeline::of(events, sightings), expecting)
         })?;
-        match scanned {
+        match ended {
             Scanned::Enough => Ok(true),
             // All there was has been read: what is missing is missing.
             Scanned::Whole | Scanned::Cut(Cut::Timeout) => Ok(false),

@@ -171,7 +171,7 @@ impl<'a> Index<'a> {
         };
         let ranges = survey.ranges(&partitions, spec)?;
         let mut events = Vec::new();
-        let (scanned, _) = scanner.scan(Passes::Ahead(survey), ranges, &mut |record| {
+        let (ended, _) = scanner.scan(Passes::Ahead(survey), ranges, &mut |record| {
             // The key is the id, so all other messages are passed over unread.
             if let About::Message(id) = about
                 && record.key != Some(id.as_bytes())
@@ -182,7 +182,7 @@ impl<'a> Index<'a> {
             events.extend(parsed.filter(|event| about.is(event)));
             false
         })?;
-        if let Scanned::Cut(cut) = scanned {
+        if let Scanned::Cut(cut) = ended {
             self.cut = Some(cut);
         }
         Ok(events)

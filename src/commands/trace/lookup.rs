@@ -77,7 +77,7 @@ pub(super) struct LookupArgs {
     )]
     pub(super) offsets: Vec<String>,
 
-    /// Begin at this time [default for a trace id without `--topics`: 24h]
+    /// Begin at this time; stage events of a trace id are those of 24h unless this says otherwise
     #[arg(
         long,
         value_name = "TIME",
@@ -174,14 +174,14 @@ fn print(
     if !output.is_table(is_terminal) {
         return rows::write(rows, output, is_terminal, out);
     }
-    let mut title = match &timeline.message_id {
-        Some(id) => format!("message {}", OneLine(id)),
-        None => "message without an id".to_owned(),
-    };
-    if let Some(trace) = timeline.trace_id {
-        title.push_str(&format!(", trace {trace}"));
+    match &timeline.message_id {
+        Some(id) => write!(out, "message {}", OneLine(id))?,
+        None => write!(out, "message without an id")?,
     }
-    writeln!(out, "{title}")?;
+    match timeline.trace_id {
+        Some(trace) => writeln!(out, ", trace {trace}")?,
+        None => writeln!(out)?,
+    }
     let shown = trace_rows::shown(rows, context.clock.zone());
     rows::write(&shown, output, is_terminal, out)
 }

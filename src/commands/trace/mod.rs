@@ -20,9 +20,9 @@ use crate::exit::Outcome;
 
 /// Find a message and show the stages of its life
 ///
-/// ID is a message id, a trace id or `topic:partition:offset`. Stage events are looked up by
-/// the id; without any, `--topics` says where to search: around the time in a `UUIDv7`, in the partition
-/// of a key, or everywhere. Alone, it joins no group, commits nothing and leaves no trace.
+/// ID is a message id, a trace id or topic:partition:offset. Stage events are looked up by the id;
+/// where there are none, `--topics` says where to search: around the time in the id, in the partition
+/// of a key, else everywhere. It joins no group, commits nothing and leaves nothing behind.
 ///
 /// Status 0 when it was found; 1 when all was searched and it is not there, or when `--expect` or
 /// `--budget` is not met; 3 when the search was cut short, so that nobody knows.

@@ -178,14 +178,14 @@ impl<'a> Pursuit<'a> {
             ranges.retain(|range| range.start == offset);
             self.note_searched(&ranges);
             let mut found = Vec::new();
-            let (scanned, _) = self
+            let (ended, _) = self
                 .scanner
                 .scan(Passes::Ahead(survey), ranges, &mut |record| {
                     found.push(Sighting::of(record, None));
                     true
                 })?;
             self.sightings.append(&mut found);
-            if let Scanned::Cut(cut) = scanned {
+            if let Scanned::Cut(cut) = ended {
                 self.cut = Some(cut);
                 return Ok(());
             }
@@ -241,7 +241,7 @@ impl<'a> Pursuit<'a> {
         for mut ranges in passes {
             ranges.retain(|range| open.contains(&range.topic));
             self.note_searched(&ranges);
-            let (scanned, next) = self.scanner.scan(state, ranges, &mut |record| {
+            let (ended, next) = self.scanner.scan(state, ranges, &mut |record| {
                 if !times.hold(record) || !open.contains(record.topic) {
                     return false;
                 }
@@ -268,7 +268,7 @@ impl<'a> Pursuit<'a> {
                 }
             })?;
             state = next;
-            match scanned {
+            match ended {
                 Scanned::Whole => {}
                 Scanned::Enough => break,
                 Scanned::Cut(cut) => {

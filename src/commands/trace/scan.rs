@@ -58,7 +58,7 @@ pub(super) struct Scanner<'a> {
 /// Ranges of the same topics, one scan after the other on one connection.
 pub(super) enum Passes {
     Ahead(Survey),
-    Between(Reader),
+    Between(Box<Reader>),
     Over,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Scanner<'a> {
             Passes::Ahead(survey) => survey.read(ranges.clone())?,
             Passes::Between(mut reader) => {
                 reader.go_on(ranges.clone())?;
-                reader
+                *reader
             }
             Passes::Over => return Ok((Scanned::Whole, Passes::Over)),
         };
@@ -138,7 +138,7 @@ impl<'a> Scanner<'a> {
         } else {
             self.say(&ranges, enough, records, bytes, begun.elapsed());
         }
-        let scanned = match end {
+        let ended = match end {
             _ if enough => Scanned::Enough,
             End::Source => Scanned::Whole,
             End::Limit => Scanned::Cut(Cut::Limit),
@@ -147,12 +147,14 @@ impl<'a> Scanner<'a> {
             End::Stopped | End::ClosedPipe => Scanned::Cut(Cut::Stopped),
             End::Failed(error) => Scanned::Cut(Cut::Failed(error)),
         };
-        if !matches!(scanned, Scanned::Whole) {
-            return Ok((scanned, Passes::Over));
+        if !matches!(ended, Scanned::Whole) {
+            return Ok((ended, Passes::Over));
         }
         drop(batches);
-        let passes = running.finish().map_or(Passes::Over, Passes::Between);
-        Ok((scanned, passes))
+        let passes = running
+            .finish()
+            .map_or(Passes::Over, |reader| Passes::Between(Box::new(reader)));
+        Ok((ended, passes))
     }
 
     fn progress(&self, ranges: &[Range]) -> ProgressBar {
@@ -176,7 +178,7 @@ impl<'a> Scanner<'a> {
                 let is_same = index > 0 && ranges[index - 1].topic == range.topic;
                 let topic = if is_same { "" } else { &range.topic };
                 let comma = if index > 0 { ", " } else { "" };
-                let stop = range.stop.map_or("".to_owned(), |stop| stop.to_string());
+                let stop = range.stop.map_or(String::new(), |stop| stop.to_string());
                 let _ = write!(
                     text,
                     "{comma}{topic}[{}] {}:{stop}",

@@ -180,14 +180,14 @@ fn read_topic(
     };
     let ranges = survey.ranges(&survey.partitions(), spec)?;
     let mut scanner = Scanner::new(context, args.timeout, None);
-    let (scanned, _) = scanner.scan(Passes::Ahead(survey), ranges, &mut |record| {
+    let (ended, _) = scanner.scan(Passes::Ahead(survey), ranges, &mut |record| {
         let event = record.value.and_then(|value| StageEvent::parse(value).ok());
         if let Some(event) = event.filter(|event| wanted.has(event)) {
             statistics.add(&event);
         }
         false
     })?;
-    Ok(match scanned {
+    Ok(match ended {
         Scanned::Cut(cut) => Some(cut),
         _ => None,
     })
@@ -217,7 +217,8 @@ fn print(
         return Ok(());
     }
     let is_terminal = context.ui.stdout_is_terminal();
-    let rows = statistics.stages().into_iter().map(row);
+    let stages = statistics.stages();
+    let rows = stages.iter().map(row);
     if output.is_table(is_terminal) {
         let shown: Vec<Shown> = rows.map(|row| shown(&row)).collect();
         rows::write(&shown, output, is_terminal, out)
@@ -226,7 +227,7 @@ fn print(
     }
 }
 
-fn row(stage: StageStatistics) -> Row {
+fn row(stage: &StageStatistics) -> Row {
     #[expect(clippy::cast_precision_loss, reason = "a share is an estimate")]
     let share = stage.missing as f64 / (stage.missing + stage.messages).max(1) as f64;
     let [p50, p95, p99] = stage
