@@ -137,6 +137,7 @@ fn not_there_and_not_searched_never_look_alike() {
         .ends(1)
         .prints("")
         .says(&[
+            "searched orders[0] 0:",
             "100 records in",
             "not found: `m-100` is in none of the 100 offsets of 3 partitions",
         ])
@@ -145,6 +146,7 @@ fn not_there_and_not_searched_never_look_alike() {
         .ends(3)
         .prints("")
         .says(&[
+            "searched a part of orders[0] 0:",
             "search cut short after 99 records: what was not searched may hold `m-100`",
             "as many records were searched as `--limit` allows",
             "hint: a higher `--limit`",
@@ -534,6 +536,22 @@ fn an_interrupted_search_dies_of_its_signal_and_says_what_it_did_not_see() {
         .dies_of(Signal::INT)
         .prints("")
         .says(&["search cut short", "caused by: interrupted"]);
+}
+
+#[test]
+fn a_wait_that_lost_its_broker_does_not_know() {
+    let mut place = Place::with(&["orders:1", "kpipe.stages:1"]);
+    let mut waiting = place
+        .kpipe(&["-v", "trace", "m-1", "--follow", "--topics", "orders"])
+        .arguments(&["--timeout", "5s"])
+        .start();
+    waiting.until_it_says("waiting for what is missing");
+    place.lose_broker();
+    let _ = waiting.ended().ends(3).prints("").says(&[
+        "waiting for Kafka",
+        "search cut short",
+        "does not answer any more",
+    ]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Looks at every record of some ranges, and says what was looked at.
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::io;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -29,7 +30,7 @@ pub(super) enum Cut {
     Limit,
     #[error("interrupted")]
     Stopped,
-    #[error("Kafka has not answered for {} s", LOST_AFTER.as_secs())]
+    #[error("Kafka does not answer any more")]
     Lost,
     #[error("{}", in_one_line(.0))]
     Failed(Error),
@@ -103,8 +104,10 @@ impl<'a> Scanner<'a> {
         let follows = ranges.iter().any(|range| range.stop.is_none());
         let (flow, batches) = pump::channel_of_batches();
         let running = Running::start(reader, flow).map_err(CommandError::failed)?;
+        let is_away = Cell::new(false);
         let mut looking = Looking {
             look,
+            is_away: &is_away,
             enough: false,
             records: 0,
             bytes: 0,
@@ -122,7 +125,10 @@ impl<'a> Scanner<'a> {
             sink: &mut looking,
             commits: None,
             stop: &self.context.stop,
-            notice: &mut |notice: &Notice| ui.warning(notice),
+            notice: &mut |notice: &Notice| {
+                is_away.set(is_away.get() || matches!(notice, Notice::Waiting { .. }));
+                ui.warning(notice);
+            },
             start: self.start,
         }
         .run()
@@ -136,12 +142,19 @@ impl<'a> Scanner<'a> {
                 begun.elapsed().as_secs_f64()
             ));
         } else {
-            self.say(&ranges, enough, records, bytes, begun.elapsed());
+            let how = match end {
+                _ if enough => "found in",
+                End::Source => "searched",
+                _ => "searched a part of",
+            };
+            self.say(how, &ranges, records, bytes, begun.elapsed());
         }
         let ended = match end {
             _ if enough => Scanned::Enough,
             End::Source => Scanned::Whole,
             End::Limit => Scanned::Cut(Cut::Limit),
+            // What came since Kafka was away is not known.
+            End::Timeout if is_away.get() => Scanned::Cut(Cut::Lost),
             End::Timeout => Scanned::Cut(Cut::Timeout),
             End::Idle => Scanned::Cut(Cut::Lost),
             End::Stopped | End::ClosedPipe => Scanned::Cut(Cut::Stopped),
@@ -163,16 +176,19 @@ impl<'a> Scanner<'a> {
         }
         let bar = ProgressBar::new(offsets(ranges));
         let style = ProgressStyle::with_template(
-            "searching {bar:30} {human_pos} of {human_len} offsets, {per_sec}, {eta} left",
+            "searching {bar:30} {human_pos} of {human_len} offsets, {rate}, {eta} left",
         );
         if let Ok(style) = style {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         bar
     }
 
-    fn say(&self, ranges: &[Range], enough: bool, records: u64, bytes: u64, took: Duration) {
-        let mut text = if enough { "found in " } else { "searched " }.to_owned();
+    fn say(&self, how: &str, ranges: &[Range], records: u64, bytes: u64, took: Duration) {
+        let mut text = format!("{how} ");
         if ranges.len() <= RANGES_TOLD {
             for (index, range) in ranges.iter().enumerate() {
                 let is_same = index > 0 && ranges[index - 1].topic == range.topic;
@@ -196,9 +212,8 @@ impl<'a> Scanner<'a> {
         let rate = per_second(records, took);
         let megabytes = per_second(bytes, took) / 1_000_000;
         let one = if records == 1 { "record" } else { "records" };
-        let after = if enough { "after " } else { "" };
         self.context.ui.status(format_args!(
-            "{text}: {after}{records} {one} in {:.2} s ({rate}/s, {megabytes} MB/s)",
+            "{text}: {records} {one} in {:.2} s ({rate}/s, {megabytes} MB/s)",
             took.as_secs_f64()
         ));
     }
@@ -220,6 +235,8 @@ fn per_second(count: u64, took: Duration) -> u64 {
 
 struct Looking<'a> {
     look: &'a mut dyn FnMut(&Record<'_>) -> bool,
+    /// Kafka was away when it was last heard of.
+    is_away: &'a Cell<bool>,
     enough: bool,
     records: u64,
     /// Of keys and values.
@@ -229,6 +246,7 @@ struct Looking<'a> {
 
 impl Sink for Looking<'_> {
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.is_away.set(false);
         self.records += 1;
         self.bytes +=
             (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
