@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Generate(Box<generate::Args>),
     Topic(topic::Args),
     Subscription(subscription::Args),
-    Trace(trace::Args),
+    Trace(Box<trace::Args>),
     Expect(expect::Args),
     Wait(wait::Args),
     Ping(ping::Args),

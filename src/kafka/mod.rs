@@ -16,12 +16,14 @@ mod held;
 mod kept;
 mod member;
 pub mod offset_spec;
+mod partitioner;
 mod peek;
 mod plan;
 mod producer;
 mod progress;
 mod reach;
 mod reader;
+mod survey;
 
 use std::fmt;
 use std::time::Duration;
@@ -41,14 +43,16 @@ pub use groups::{
 pub use held::{Commits, Handover};
 pub use kept::{Kept, Trouble};
 pub use member::{Member, Membership, Subscriber};
+pub use partitioner::Partitioner;
 pub use peek::Peek;
-pub use plan::Topics;
+pub use plan::{Range, Topics};
 pub use producer::{
     Acknowledged, CommitError, DEFAULTS as PRODUCER_DEFAULTS, NotTaken, Outgoing, Producer,
     Refusal, Report, Settings,
 };
 pub use reach::{Probe, Reached};
 pub use reader::{Reader, Selection};
+pub use survey::Survey;
 
 /// Whether Kafka takes `name` for a topic: 1 to 249 letters, digits, `.`, `_`, `-`, and
 /// neither `.` nor `..` (`org.apache.kafka.common.internals.Topic`).

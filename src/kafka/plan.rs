@@ -108,16 +108,29 @@ impl Topics {
 
 /// From where to where one partition is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) topic: String,
-    pub(super) partition: i32,
-    pub(super) start: i64,
-    pub(super) stop: Option<i64>,
+pub struct Range {
+    pub topic: String,
+    pub partition: i32,
+    /// Offset to read first.
+    pub start: i64,
+    /// Offset to stop before; `None` follows for ever.
+    pub stop: Option<i64>,
     /// A window left earlier offsets out.
     pub(super) cut: bool,
 }
 
 impl Range {
+    /// The offsets from `start` to before `stop` of a partition.
+    pub fn new(topic: &str, partition: i32, start: i64, stop: Option<i64>) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            partition,
+            start,
+            stop,
+            cut: false,
+        }
+    }
+
     /// Keeps the last `window` offsets of a range that has an end.
     pub(super) fn narrow(&mut self, window: u64) {
         let start = self.stop.map(|stop| stop.saturating_sub_unsigned(window));

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
+
 use super::client::{Client, Cluster, EAGER_CONNECTIONS};
 use super::consume::News;
 use super::error::Error;
@@ -94,9 +96,55 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Reads these ranges of `topics` and nothing else with a client that was asked where they are;
+    /// `follows` when they have no end.
+    pub(super) fn of_ranges(
+        client: Arc<Client>,
+        topics: Topics,
+        ranges: Vec<Range>,
+        follows: bool,
+    ) -> Result<Self, Error> {
+        let selection = Selection {
+            topics,
+            partitions: Vec::new(),
+            offsets: OffsetSpec::default(),
+            window: None,
+        };
+        let mut reader = Self::over(client, selection, !follows);
+        reader.ranges = ranges;
+        reader.start_all()?;
+        reader.watch();
+        Ok(reader)
+    }
+
+    /// Stops to read what it reads, and begins with other ranges of the same topics.
+    pub fn go_on(&mut self, ranges: Vec<Range>) -> Result<(), Error> {
+        let mut again = TopicPartitionList::with_capacity(self.ranges.len());
+        for range in &self.ranges {
+            self.progress.remove(&range.topic, range.partition);
+            if let Some(topic) = self.topics.get(&range.topic) {
+                topic.stop(range.partition);
+            }
+            again.add_partition(&range.topic, range.partition);
+        }
+        // Those that had reached their end were paused.
+        let _ = ffi::resume(&self.client.native, &again);
+        self.ranges = ranges;
+        self.start_all()
+    }
+
+    /// Stops to fetch; nothing more is asked of it.
+    pub fn rest(&mut self) {
+        let _ = self.go_on(Vec::new());
+    }
+
     fn connect(cluster: &Cluster, selection: Selection, bounded: bool) -> Result<Self, Error> {
         let client = Client::new(cluster, Role::Reader, &defaults(bounded), &fixed(bounded))?;
-        Ok(Self {
+        Ok(Self::over(client, selection, bounded))
+    }
+
+    fn over(client: Arc<Client>, selection: Selection, bounded: bool) -> Self {
+        Self {
             queue: Queue::new(&client.native),
             client,
             topics: HashMap::new(),
@@ -107,7 +155,7 @@ impl Reader {
             request_errors: 0,
             changes: None,
             follows: !bounded,
-        })
+        }
     }
 
     /// The partitions of which the window left earlier offsets out.

@@ -41,6 +41,7 @@ mod topic_file;
 mod topic_policy;
 mod topic_races;
 mod topic_reconcile;
+mod trace_find;
 mod trace_mark;
 mod unreachable;
 mod usage;

@@ -51,6 +51,11 @@ impl Place {
         }
     }
 
+    /// Ends its broker.
+    pub(crate) fn lose_broker(&mut self) {
+        self.broker = None;
+    }
+
     pub(crate) fn brokers(&self) -> &str {
         &self.brokers
     }

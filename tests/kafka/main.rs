@@ -27,6 +27,7 @@ mod support;
 mod times;
 mod topics;
 mod topics_drift;
+mod trace;
 mod traces;
 mod transactions;
 mod verbs;

@@ -11,6 +11,9 @@ fn reading_alone_leaves_no_group() {
     topic.append_numbers(1, 0..10);
     kpipe(["tail", &topic, "-e"]).run().ok();
     kpipe(["tail", &topic, "-l", "3"]).run().ok();
+    kpipe(["trace", "nobody", "--topics", &topic])
+        .run()
+        .exits(1);
     let following = kpipe(["tail", &topic, "-o", "beginning"]).start();
     following.lines(10);
     let member = kpipe(["tail", &topic, "-g", &crate::support::kafka::group()]).start();
@@ -41,6 +44,7 @@ fn sending_and_reading_alone_do_not_make_the_offsets_topic() {
         "$KPIPE" tail only -e >&2
         "$KPIPE" tail only -l 1 >&2
         "$KPIPE" tail only -n 1 -o beginning >&2
+        "$KPIPE" trace --key x --where /a=1 --topics only >&2 || test $? = 1
         topics --list
     "#;
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/ci/kafka"))

@@ -119,7 +119,7 @@ impl FromStr for Condition {
 
 impl Condition {
     /// Returns whether the condition holds in a value; `None` is one that is null or not UTF-8.
-    pub(super) fn matches(&self, json: Option<&str>) -> bool {
+    pub fn matches(&self, json: Option<&str>) -> bool {
         let order =
             json.and_then(|json| self.literal.order_of(self.pointer.find(json).ok()??.get()));
         match self.operator {
