@@ -25,8 +25,8 @@ use super::wake::{Bell, Wake, timespec};
 /// How long a handler has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The same when it is not its own fault.
-const SHORT_GRACE: Duration = Duration::from_secs(1);
+/// The same when it is not its own fault, and somebody waits for its end.
+pub(super) const SHORT_GRACE: Duration = Duration::from_millis(500);
 
 /// Read at a time.
 const CHUNK: usize = 16 * 1024;

@@ -10,7 +10,7 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::Notice;
+use super::{Hold, Notice};
 use super::client::{Client, Lookup};
 use super::context::Rebalance;
 use super::error::Error;
@@ -65,8 +65,8 @@ pub(super) struct State {
     pub(super) held: HashMap<(String, i32), Option<i64>>,
     pub(super) failure: Option<Error>,
     pub(super) closing: bool,
-    /// Nothing is fetched just now, though the group keeps the member.
-    pub(super) on_hold: bool,
+    /// Not fetched just now, though the group keeps the member.
+    pub(super) hold: Hold,
     /// What the user should know of what was assigned.
     pub(super) difference: Difference,
 }
@@ -365,17 +365,22 @@ impl OnRebalance {
                 .map_err(|error| Error::other("begin to read", error))?;
         }
         state.assigned = true;
-        let on_hold = state.on_hold;
+        let (mut paused, mut read) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for partition in partitions {
+            let list = if state.hold.contains(partition) {
+                &mut paused
+            } else {
+                &mut read
+            };
+            list.add_partition(&partition.0, partition.1);
+        }
         drop(state);
         group
             .assign(&list)
             .map_err(|error| Error::other("take the partitions over", error))?;
-        let _ = if on_hold {
-            ffi::pause(&shared.client.native, &list)
-        } else {
-            // A partition that had reached its end here before comes back paused.
-            ffi::resume(&shared.client.native, &list)
-        };
+        let _ = ffi::pause(&shared.client.native, &paused);
+        // A partition that had reached its end here before comes back paused.
+        let _ = ffi::resume(&shared.client.native, &read);
         Ok(())
     }
 }

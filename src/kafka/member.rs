@@ -17,7 +17,7 @@ use super::held::{Commits, Difference, Handover, OnRebalance, Shared, State};
 use super::kept::Kept;
 use super::offset_spec::OffsetSpec;
 use super::plan::{self, Topics};
-use super::{Notice, Source, Step, consume, reader};
+use super::{Hold, Notice, Source, Step, consume, reader};
 
 /// How long leaving the group may take before the process goes without.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -217,22 +217,25 @@ impl Source for Member {
         self.news.take()
     }
 
-    fn hold(&mut self, hold: bool) {
+    fn hold(&mut self, hold: &Hold) {
         let mut state = self.shared.lock();
-        state.on_hold = hold;
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in state.held.keys() {
+        let before = std::mem::replace(&mut state.hold, hold.clone());
+        let (mut paused, mut read) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for partition in state.held.keys() {
+            let (topic, number) = partition;
             // Behind its end a partition stays paused.
-            if !state.progress.is_at_end(topic, *partition) {
-                list.add_partition(topic, *partition);
+            if state.progress.is_at_end(topic, *number) {
+                continue;
+            }
+            match (before.contains(partition), hold.contains(partition)) {
+                (false, true) => drop(paused.add_partition(topic, *number)),
+                (true, false) => drop(read.add_partition(topic, *number)),
+                _ => {}
             }
         }
         drop(state);
-        let _ = if hold {
-            ffi::pause(&self.client.native, &list)
-        } else {
-            ffi::resume(&self.client.native, &list)
-        };
+        let _ = ffi::pause(&self.client.native, &paused);
+        let _ = ffi::resume(&self.client.native, &read);
     }
 
     /// Commits what is finished and leaves the group.

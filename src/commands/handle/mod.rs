@@ -3,7 +3,6 @@
 mod args;
 mod report;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,11 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::handler::{
-    self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Stdout,
-    Tools, chatter,
+    self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Queue,
+    Stdout, Tools, chatter,
 };
 use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Source, Topics};
-use crate::pipeline::pump::{self, End, Running};
+use crate::pipeline::pump::{End, Running};
 use crate::sink::output::cannot_write;
 
 pub(crate) use args::Args;
@@ -43,13 +42,14 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let tools = Arc::new(Tools {
         program: program(args, context),
         herd,
+        queue: Queue::new(args.concurrency.get(), manner.batch),
         breaker: Breaker::new(args.breaker, args.backoff),
         chatter,
         stdout: Stdout::open().map_err(cannot_write)?,
         metrics: Arc::default(),
         outlet: outlet.map(Mutex::new),
         attempts: attempts.map(Mutex::new),
-        winding_up: AtomicBool::new(false),
+        witness: None,
         manner,
     });
     let (sender, events) = handler::channel_of_events();
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         // In transactions the offsets go with the output.
         commit: !exactly_once,
     };
-    let member = Member::join(&cluster, membership, pump::drain(sender.clone()))?;
+    let member = Member::join(&cluster, membership, handler::drain(sender.clone()))?;
     let commits = member.commits();
     let source = Running::start(member, sender.clone()).map_err(CommandError::failed)?;
     let ended = Dispatch {
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         events,
         sender,
         commits,
-        lanes: args.concurrency.get(),
+        workers: args.concurrency.get(),
         by_partition: args.order == args::Order::Partition,
         filter: args.selection.filter(),
         bounds: args.selection.bounds(),
