@@ -141,3 +141,86 @@ impl Attempts {
         transaction.commit()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(offset: i64) -> Place<'static> {
+        Place {
+            topic: "orders",
+            partition: 0,
+            offset,
+        }
+    }
+
+    fn file() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tries.db");
+        (folder, path)
+    }
+
+    #[test]
+    fn tries_alone_are_counted_across_runs_and_those_together_are_only_known() {
+        let (_folder, path) = file();
+        let mut attempts = Attempts::open(&path, "g").unwrap();
+        assert_eq!(attempts.known(&place(1)).unwrap(), None);
+        attempts.begin(&[place(1)], Tried::Alone).unwrap();
+        attempts
+            .begin(&[place(1), place(2)], Tried::Together)
+            .unwrap();
+        // A run that is killed closes nothing.
+        std::mem::forget(attempts);
+        let mut attempts = Attempts::open(&path, "g").unwrap();
+        attempts.begin(&[place(1)], Tried::Alone).unwrap();
+        let known = [1, 2, 3].map(|offset| attempts.known(&place(offset)).unwrap());
+        assert_eq!(known, [Some(2), Some(0), None]);
+    }
+
+    #[test]
+    fn what_is_settled_is_forgotten() {
+        let (_folder, path) = file();
+        let mut attempts = Attempts::open(&path, "g").unwrap();
+        attempts.begin(&[place(1)], Tried::Alone).unwrap();
+        attempts.begin(&[place(2)], Tried::Alone).unwrap();
+        attempts.settle(&[place(1)]).unwrap();
+        assert_eq!(attempts.known(&place(1)).unwrap(), None);
+        assert_eq!(attempts.known(&place(2)).unwrap(), Some(1));
+    }
+
+    #[test]
+    fn a_try_that_was_none_is_taken_back_and_earlier_ones_stay() {
+        let (_folder, path) = file();
+        let mut attempts = Attempts::open(&path, "g").unwrap();
+        attempts.begin(&[place(1)], Tried::Alone).unwrap();
+        attempts.begin(&[place(1)], Tried::Alone).unwrap();
+        attempts.take_back(&[place(1)], Tried::Alone).unwrap();
+        assert_eq!(attempts.known(&place(1)).unwrap(), Some(1));
+        attempts.take_back(&[place(1)], Tried::Alone).unwrap();
+        assert_eq!(attempts.known(&place(1)).unwrap(), None);
+        attempts.begin(&[place(2)], Tried::Together).unwrap();
+        attempts.take_back(&[place(2)], Tried::Together).unwrap();
+        assert_eq!(attempts.known(&place(2)).unwrap(), None);
+    }
+
+    #[test]
+    fn groups_and_processes_share_a_file() {
+        let (_folder, path) = file();
+        let mut one = Attempts::open(&path, "g").unwrap();
+        let mut other = Attempts::open(&path, "h").unwrap();
+        one.begin(&[place(1)], Tried::Alone).unwrap();
+        assert_eq!(other.known(&place(1)).unwrap(), None);
+        other.begin(&[place(1)], Tried::Alone).unwrap();
+        other.settle(&[place(1)]).unwrap();
+        assert_eq!(one.known(&place(1)).unwrap(), Some(1));
+    }
+
+    #[test]
+    fn another_programs_database_is_left_alone() {
+        let (_folder, path) = file();
+        let strange = Connection::open(&path).unwrap();
+        strange.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        drop(strange);
+        assert!(Attempts::open(&path, "g").is_err());
+    }
+}

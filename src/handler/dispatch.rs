@@ -228,7 +228,7 @@ impl Dispatch<'_> {
                     } else {
                         self.queue().close(None);
                     }
-                    Instant::now() + self.drain
+                    self.stop.asked_at().unwrap_or_else(Instant::now) + self.drain
                 });
                 let last = LAST_SECOND.min(self.drain / 4);
                 if Instant::now() + last >= until && !is_cancelled {
@@ -238,6 +238,7 @@ impl Dispatch<'_> {
                 }
                 // One that is stopped for good is not waited for.
                 if Instant::now() >= until + LAST_SECOND / 2 {
+                    self.tools.herd.kill();
                     break;
                 }
             }

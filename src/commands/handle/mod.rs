@@ -13,7 +13,7 @@ use crate::handler::{
     self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Queue,
     Stdout, Tools, chatter,
 };
-use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Source, Topics};
+use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Topics};
 use crate::pipeline::pump::{End, Running};
 use crate::sink::output::cannot_write;
 
@@ -24,6 +24,12 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a record of our own may wait for its acknowledgement.
 const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long leaving the group may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same after a signal when no more of the time to drain is left.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
@@ -81,7 +87,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         observe: &mut |metrics, lags, last| report.observe(metrics, lags, last),
     }
     .run();
-    let closed = source.finish().map_or(Ok(()), |mut member| member.close());
+    let until = leave_by(args, context);
+    let member = source.finish_by(until);
+    let closed = member.map_or(Ok(()), |mut member| member.close_by(until));
     let metrics = tools.metrics.clone();
     // Whoever speaks to the report is gone with it.
     drop(tools);
@@ -99,6 +107,15 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         End::Timeout => Err(CommandError::new(Status::Unavailable, TimeIsUp)),
         End::Stopped => Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal)),
         _ => Ok(Outcome::DONE),
+    }
+}
+
+/// When the group is left at the latest: after a signal, what is left of the time to drain.
+fn leave_by(args: &Args, context: &Context) -> Instant {
+    let now = Instant::now();
+    match context.stop.asked_at() {
+        Some(asked) => (asked + args.drain).max(now + LAST_MOMENT),
+        None => now + LEAVE_TIMEOUT,
     }
 }
 

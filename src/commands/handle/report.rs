@@ -20,7 +20,7 @@ use crate::ui::Ui;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the last lines of handlers are waited for at the end.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The voice of a run.
 pub(super) struct Report {
