@@ -363,3 +363,31 @@ fn in_transactions_each_record_is_there_once_whatever_is_killed() {
     assert_eq!(wrong, [], "each is there once");
     assert_eq!(times.len(), count);
 }
+
+#[test]
+fn a_signal_ends_it_within_the_time_to_drain_though_the_broker_is_away() {
+    let topic = topic("handle-away").create();
+    topic.append_numbers(0, 0..100);
+    let folder = tempfile::tempdir().unwrap();
+    // One that commits cannot, and one that hangs does not end by itself.
+    let account = folder.path().join("account");
+    let script = "echo done >> $0; [ $KAFKA_OFFSET != 20 ] || { trap '' TERM; sleep 1000; }";
+    let running = kpipe(["handle", &*topic, "-g", &group(), "--drain", "1s"])
+        .args(["--", "sh", "-c", script])
+        .args([&account])
+        .start();
+    eventually("it is at work", || {
+        let done = std::fs::read(&account).unwrap_or_default();
+        (done.len() > 10 * "done\n".len()).then_some(())
+    });
+    node("kill", 1);
+    running.until_it_says("waiting for Kafka");
+    let start = std::time::Instant::now();
+    running.signal(Signal::TERM);
+    let ended = running.wait();
+    let took = start.elapsed();
+    node("start", 1);
+    let _ = ended.dies_of(Signal::TERM);
+    // It was nine seconds once.
+    assert!(took < std::time::Duration::from_secs(6), "it took {took:?}");
+}
