@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection`, `approval`, `generate`, `store`, `ci` or `exit-status`
+/// Print a page: `record-line`, `connection`, `approval`, `generate`, `handle`, `store`, `ci` or `exit-status`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -21,6 +21,7 @@ enum Topic {
     Approval,
     ExitStatus,
     Generate,
+    Handle,
     Store,
     Ci,
 }
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandErr
         Some(Topic::Approval) => include_str!("../../docs/approval.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
         Some(Topic::Generate) => include_str!("../../docs/generate.md").to_owned(),
+        Some(Topic::Handle) => include_str!("../../docs/handle.md").to_owned(),
         Some(Topic::Store) => include_str!("../../docs/store.md").to_owned(),
         Some(Topic::Ci) => include_str!("../../docs/ci.md").to_owned(),
         None => crate::cli_help(),

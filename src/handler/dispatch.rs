@@ -289,7 +289,7 @@ impl Dispatch<'_> {
                     (self.notice)(notice);
                 }
             }
-            Event::Flow(Flow::Drain(handover, done)) => self.begin_handover(handover, done, state),
+            Event::Flow(Flow::Drain(handover, done)) => self.begin_handover(&handover, done, state),
             Event::Flow(Flow::End(Ok(()))) => {
                 state.end.get_or_insert(End::Source);
             }
@@ -390,7 +390,7 @@ impl Dispatch<'_> {
 
     /// Lets nothing of these partitions begin but what lies before something that is finished, and lets
     /// what runs come to its end.
-    fn begin_handover(&mut self, handover: Handover, done: Sender<()>, state: &mut State) {
+    fn begin_handover(&mut self, handover: &Handover, done: Sender<()>, state: &mut State) {
         let keys = handover.partitions.iter();
         let assignments: Vec<_> = keys
             .filter_map(|key| state.partitions.remove(key))

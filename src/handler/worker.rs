@@ -35,8 +35,6 @@ pub(super) struct Worker {
 pub(super) enum Attempt {
     Accepted,
     Failed(Failure, Verdict),
-    /// It was not to be just now.
-    NotBegun,
     /// It says nothing of the records.
     Interrupted,
     Fatal(Error),
@@ -93,10 +91,17 @@ impl Worker {
     /// Tries `items` so often, then their halves once each, and single ones as often as allowed.
     fn try_up_to(&mut self, tries: u32, mut items: Vec<Item>, before: u32, is_half: bool) {
         let mut failures = 0;
+        let mut is_first = !is_half;
         let failure = loop {
             items = self.still_ours(items);
             if items.is_empty() {
                 return;
+            }
+            if !self.admitted(&items) {
+                continue;
+            }
+            if std::mem::take(&mut is_first) {
+                self.tools.consumed(&items);
             }
             let attempt = self.attempt(&items, failures + before > 0);
             if let Attempt::Failed(failure, verdict) = &attempt {
@@ -112,7 +117,6 @@ impl Worker {
                     self.tools.accepted(&items);
                     return self.settle(&items);
                 }
-                Attempt::NotBegun => {}
                 Attempt::Interrupted | Attempt::Failed(_, Verdict::Down) => {
                     self.take_back(&items, items.len() == 1);
                 }
@@ -155,14 +159,8 @@ impl Worker {
     }
 
     fn attempt(&mut self, items: &[Item], again: bool) -> Attempt {
-        if !self.admitted(items) {
-            return Attempt::NotBegun;
-        }
         if let Err(error) = self.tools.begin(items, items.len() == 1) {
             return Attempt::Fatal(error);
-        }
-        if !again {
-            self.tools.consumed(items);
         }
         let start = Instant::now();
         let (ended, printed) = match self.run_handler(items) {

@@ -5,6 +5,7 @@
 //! 100 000 records, 20 kills, 10 members that leave and as many that join.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Write;
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -257,11 +258,12 @@ fn whatever_is_killed_every_record_is_handled_and_only_poison_dies() {
         .map(|entry| format!("{} by {}", entry.number, entry.member))
         .collect();
     assert_eq!(strange, Vec::<String>::new(), "handled again");
-    println!(
+    let told = format!(
         "{records} records, {killed} killed, {left_well} left, {restarts} restart: {} handled \
          again of {open} that were open",
         again.len()
     );
+    let _ = writeln!(std::io::stderr(), "{told}");
 }
 
 #[test]

@@ -84,7 +84,9 @@ impl Report {
     /// Shows the counts, and writes them to the file when it is time.
     pub(super) fn observe(&self, metrics: &Metrics, lags: &dyn Fn() -> Lags, last: bool) {
         if let Some(bar) = &self.bar {
-            bar.set_message(summary(metrics));
+            let left: i64 = lags().values().sum();
+            let left = (left > 0).then(|| format!(", {left} to go"));
+            bar.set_message(summary(metrics) + &left.unwrap_or_default());
             bar.tick();
         }
         let is_due = |written: Instant| written.elapsed() >= INTERVAL;

@@ -60,10 +60,10 @@ impl Worker {
     }
 
     /// What was accepted is done.
-    pub(super) fn accept(&mut self, items: Vec<Item>) {
+    pub(super) fn accept(&mut self, items: &[Item]) {
         if !items.is_empty() {
-            self.tools.accepted(&items);
-            self.settle(&items);
+            self.tools.accepted(items);
+            self.settle(items);
         }
     }
 
@@ -145,7 +145,7 @@ impl Worker {
                 break;
             }
         }
-        self.accept(accepted);
+        self.accept(&accepted);
         let own = process.reap(&end);
         let words = ears.finish().words;
         let ending = match end {

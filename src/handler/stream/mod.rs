@@ -98,7 +98,7 @@ impl Worker {
             }
             self.attend(open, &hand);
             let accepted = self.hear_all(open, &mut hand);
-            self.accept(accepted);
+            self.accept(&accepted);
             if let Some(front) = hand.pending.iter().find(|pending| pending.due.is_none()) {
                 open.turn_to(&front.item);
             }
