@@ -9,22 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::tracker::Tracker;
-
-/// A partition as long as it is ours; the next time it is another.
-pub(super) type Holding = u64;
-
-/// What the backlog knows of a record in hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket {
-    pub(super) holding: Holding,
-    pub(super) offset: i64,
-    /// Records with the same token keep their order; `None` has none to keep.
-    pub(super) order: Option<u64>,
-    pub(super) size: usize,
-    /// Where it stands among all records that came.
-    serial: u64,
-}
+use super::partition::{Holding, Partition, Stage, Ticket, Waiting};
 
 /// Records that wait or are in hand; `T` is what they carry.
 pub(super) struct Backlog<T> {
@@ -41,53 +26,11 @@ pub(super) struct Backlog<T> {
     bytes: usize,
 }
 
-type Waiting<T> = (Ticket, T);
-
 struct Key<T> {
     /// Records of it in hand, all with one worker.
     in_hand: usize,
     is_ready: bool,
     behind: VecDeque<Waiting<T>>,
-}
-
-struct Partition<T> {
-    tracker: Tracker,
-    /// The next offset that is not finished.
-    next: i64,
-    /// Records too far behind the first unfinished one to begin.
-    beyond: VecDeque<Waiting<T>>,
-    /// Offsets in hand, and with which worker.
-    in_hand: BTreeMap<i64, usize>,
-    highest_finished: Option<i64>,
-    waiting: usize,
-    waiting_bytes: usize,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Open,
-    /// Nothing begins but what lies before something that is finished or in hand.
-    Closed,
-    /// Nothing begins.
-    Abandoned,
-}
-
-impl<T> Partition<T> {
-    /// The last offset that is finished or in hand: what lies before it is to be finished too.
-    fn highest(&self) -> Option<i64> {
-        let in_hand = self.in_hand.last_key_value().map(|(offset, _)| *offset);
-        self.highest_finished.max(in_hand)
-    }
-
-    /// Whether nothing is lost when the record at `offset` is not done here.
-    fn lets_go(&self, offset: i64) -> bool {
-        match self.stage {
-            Stage::Open => false,
-            Stage::Closed => self.highest().is_none_or(|highest| highest <= offset),
-            Stage::Abandoned => true,
-        }
-    }
 }
 
 impl<T> Backlog<T> {
@@ -107,16 +50,7 @@ impl<T> Backlog<T> {
 
     /// A partition became ours, and its records come from `next` on.
     pub(super) fn open(&mut self, holding: Holding, next: i64) {
-        let partition = Partition {
-            tracker: Tracker::default(),
-            next,
-            beyond: VecDeque::new(),
-            in_hand: BTreeMap::new(),
-            highest_finished: None,
-            waiting: 0,
-            waiting_bytes: 0,
-            stage: Stage::Open,
-        };
+        let partition = Partition::new(next);
         self.holdings.insert(holding, partition);
     }
 

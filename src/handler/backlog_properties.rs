@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::backlog::{Backlog, Ticket};
+use super::backlog::Backlog;
+use super::partition::Ticket;
 
 const WINDOW: usize = 8;
 const WORKERS: usize = 3;

@@ -1,43 +1,28 @@
 //! Puts records into the queue, and reports as finished what is settled without a gap.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::backlog::Holding;
+use super::handover::Leaving;
+use super::partition::Holding;
 use super::process::Waiter;
 use super::queue::{Arrival, Queue};
 use super::wake::{Bell, Wake};
 use super::worker::Worker;
 use super::{Assignment, Error, Metrics, Tools};
-use crate::kafka::{Commits, Handover, Hold, Member, Messages, Notice};
+use crate::kafka::{Commits, Hold, Member, Messages, Notice};
 use crate::pipeline::filter::Filter;
 use crate::pipeline::pump::{Bounds, End, Flow, GLANCE, Running};
 use crate::record::Record;
 use crate::stop::Stop;
-
-/// Records that wait for a handler are no more than this, in bytes.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
-
-/// The same in records: a pause costs librdkafka what it had fetched ahead, so there are few.
-const MOST_RECORDS: usize = 20_000;
-
-/// So much of the bounds is each partition's, however many there are.
-const LEAST_BYTES: usize = 256 * 1024;
-const LEAST_RECORDS: usize = 500;
-
-/// Kept of the time for a handover, so that a handler can be ended within it.
-const LAST_MOMENT: Duration = Duration::from_secs(3);
-
-/// How long partitions may take to be handed over.
-const HANDOVER: Duration = Duration::from_secs(10);
 
 /// Kept of the time to drain, so that handlers can be ended within it.
 const LAST_SECOND: Duration = Duration::from_secs(1);
@@ -73,17 +58,6 @@ pub fn channel_of_events() -> (SyncSender<Event>, Receiver<Event>) {
     sync_channel(EVENTS)
 }
 
-/// Asks the dispatcher to hand partitions over; see [`Member::join`].
-pub fn drain(events: SyncSender<Event>) -> impl Fn(Handover) + Send + Sync + 'static {
-    move |handover| {
-        let (done, is_done) = channel();
-        if events.send(Flow::Drain(handover, done).into()).is_ok() {
-            // The dispatcher is never long in answering: it waits for no handler.
-            let _ = is_done.recv();
-        }
-    }
-}
-
 /// Looks at the counts, at what is not finished, and at whether this is the last time.
 pub type Observe<'a> = dyn FnMut(&Metrics, &dyn Fn() -> Lags, bool) + 'a;
 
@@ -112,27 +86,19 @@ pub struct Dispatch<'a> {
     pub observe: &'a mut Observe<'a>,
 }
 
-type Key = (String, i32);
+/// Topic and number of a partition.
+pub(super) type Key = (String, i32);
 
-/// Partitions that are being given up.
-struct Leaving {
-    assignments: Vec<Arc<Assignment>>,
-    done: Sender<()>,
-    /// When what runs is ended, and is not waited for any more.
-    cancel_at: Instant,
-    is_cancelled: bool,
-}
-
-struct State {
+pub(super) struct State {
     workers: Vec<JoinHandle<()>>,
-    partitions: BTreeMap<Key, Arc<Assignment>>,
+    pub(super) partitions: BTreeMap<Key, Arc<Assignment>>,
     assignments: Holding,
     taken: u64,
     last_record: Instant,
-    hold: Hold,
-    leaving: Option<Leaving>,
-    end: Option<End>,
-    failure: Option<Error>,
+    pub(super) hold: Hold,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) end: Option<End>,
+    pub(super) failure: Option<Error>,
 }
 
 impl Dispatch<'_> {
@@ -168,7 +134,7 @@ impl Dispatch<'_> {
         }
     }
 
-    fn queue(&self) -> &Queue {
+    pub(super) fn queue(&self) -> &Queue {
         &self.tools.queue
     }
 
@@ -371,7 +337,7 @@ impl Dispatch<'_> {
     }
 
     /// Reports what is finished without a gap.
-    fn report(&self, state: &State) {
+    pub(super) fn report(&self, state: &State) {
         let finished = self.queue().take_finished();
         if finished.is_empty() {
             return;
@@ -386,91 +352,6 @@ impl Dispatch<'_> {
             let next = finished.get(&assignment.holding)?;
             Some(((assignment.topic.clone(), assignment.partition), *next))
         }));
-    }
-
-    /// Lets nothing of these partitions begin but what lies before something that is finished, and lets
-    /// what runs come to its end.
-    fn begin_handover(&mut self, handover: &Handover, done: Sender<()>, state: &mut State) {
-        let keys = handover.partitions.iter();
-        let assignments: Vec<_> = keys
-            .filter_map(|key| state.partitions.remove(key))
-            .collect();
-        let now = Instant::now();
-        let cancel_at = if handover.lost {
-            now
-        } else {
-            self.queue().close(Some(&assignments));
-            now + HANDOVER.saturating_sub(LAST_MOMENT)
-        };
-        state.leaving = Some(Leaving {
-            assignments,
-            done,
-            cancel_at,
-            is_cancelled: false,
-        });
-    }
-
-    /// Gives up partitions of which nothing runs any more, and ends what runs for too long.
-    fn hand_over(&mut self, state: &mut State) {
-        let Some(mut leaving) = state.leaving.take() else {
-            return;
-        };
-        let now = Instant::now();
-        if now >= leaving.cancel_at && !leaving.is_cancelled {
-            leaving.is_cancelled = true;
-            self.queue().abandon(Some(&leaving.assignments));
-            self.queue().cancel(&leaving.assignments);
-        }
-        // Whoever does not end even now works for nobody.
-        let is_over = now >= leaving.cancel_at + LAST_MOMENT;
-        if self.queue().is_busy(&leaving.assignments) && !is_over {
-            state.leaving = Some(leaving);
-            return;
-        }
-        state.leaving = Some(leaving);
-        self.report(state);
-        if let Some(leaving) = state.leaving.take() {
-            for assignment in &leaving.assignments {
-                self.queue().forget(assignment);
-            }
-            let _ = leaving.done.send(());
-        }
-    }
-
-    /// Lets the source stop to fetch partitions of which enough is here, or all when nothing can be
-    /// done with them.
-    fn hold(&self, state: &mut State) {
-        let count = state.partitions.len().max(1);
-        let most_records = (self.most_records() / count).max(LEAST_RECORDS);
-        let most_bytes = (MOST_BYTES / count).max(LEAST_BYTES);
-        let is_crowded = |(key, assignment): &(&Key, &Arc<Assignment>)| {
-            // Where it is held it is so until most of it is gone.
-            let share = if state.hold.partitions.contains(*key) {
-                4
-            } else {
-                1
-            };
-            let load = self.queue().load_of(assignment);
-            load.records > most_records / share || load.bytes > most_bytes / share
-        };
-        let crowded = state.partitions.iter().filter(is_crowded);
-        let partitions: BTreeSet<Key> = crowded.map(|(key, _)| key.clone()).collect();
-        let hold = Hold {
-            all: state.end.is_some()
-                || state.failure.is_some()
-                || self.tools.breaker.is_open()
-                || self.queue().load().bytes > MOST_BYTES * 2,
-            partitions,
-        };
-        if hold != state.hold {
-            self.source.hold(hold.clone());
-            state.hold = hold;
-        }
-    }
-
-    fn most_records(&self) -> usize {
-        let in_hand = self.workers.saturating_mul(self.tools.manner.batch);
-        MOST_RECORDS.max(in_hand.saturating_mul(2))
     }
 }
 

@@ -16,13 +16,16 @@ mod burial;
 mod chatter;
 mod dispatch;
 mod error;
+mod handover;
 mod input;
 mod listener;
 mod metrics;
 mod outlet;
 mod output;
+mod partition;
 mod process;
 mod queue;
+mod restraint;
 mod stream;
 mod tools;
 mod tracker;
@@ -38,8 +41,9 @@ pub use attempts::Attempts;
 pub use backoff::{Backoff, BackoffError};
 pub use breaker::Breaker;
 pub use chatter::{Chatter, Heard, chatter};
-pub use dispatch::{Dispatch, Event, Lags, Observe, channel_of_events, drain};
+pub use dispatch::{Dispatch, Event, Lags, Observe, channel_of_events};
 pub use error::Error;
+pub use handover::drain;
 pub use listener::Stdout;
 pub use metrics::{Counts, Metrics, write_file};
 pub use outlet::Outlet;
@@ -108,7 +112,7 @@ pub struct Target {
 /// A partition as long as it is ours; when it comes back it is another.
 #[derive(Debug)]
 pub struct Assignment {
-    holding: backlog::Holding,
+    holding: partition::Holding,
     topic: String,
     partition: i32,
 }
@@ -117,7 +121,7 @@ pub struct Assignment {
 struct Item {
     taken: Taken,
     assignment: Arc<Assignment>,
-    ticket: backlog::Ticket,
+    ticket: partition::Ticket,
 }
 
 impl Item {

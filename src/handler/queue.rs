@@ -6,8 +6,9 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::backlog::{Backlog, Holding, Ticket};
+use super::backlog::Backlog;
 use super::dispatch::Event;
+use super::partition::{Holding, Ticket};
 use super::wake::Bell;
 use super::{Assignment, Item};
 use crate::kafka::Taken;
