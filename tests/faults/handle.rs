@@ -37,8 +37,8 @@ fn size() -> Size {
         },
         _ => Size {
             records: 20_000,
-            kills: 5,
-            leaves: 3,
+            kills: 4,
+            leaves: 2,
         },
     }
 }
