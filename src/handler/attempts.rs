@@ -11,6 +11,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::Place;
 
+/// What the file answers.
+pub(super) type Answer<T> = rusqlite::Result<T>;
+
 /// `kpip`, and 2 for this kind of file, so that no other is taken for one.
 const APPLICATION_ID: i32 = 0x6b70_6902;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::attempts::{Attempts, Tried};
+use super::attempts::{Answer, Attempts, Tried};
 use super::listener::Stdout;
 use super::process::{Herd, Program};
 use super::queue::Queue;
@@ -82,7 +82,7 @@ impl Tools {
 
     fn with_attempts<T>(
         &self,
-        use_them: impl FnOnce(&mut Attempts) -> rusqlite::Result<T>,
+        use_them: impl FnOnce(&mut Attempts) -> Answer<T>,
     ) -> Result<Option<T>, Error> {
         let Some(attempts) = &self.attempts else {
             return Ok(None);
