@@ -10,7 +10,6 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{Hold, Notice};
 use super::client::{Client, Lookup};
 use super::context::Rebalance;
 use super::error::Error;
@@ -19,6 +18,7 @@ use super::kept::{self, Kept, Positions};
 use super::member::Membership;
 use super::plan::{self, Topics};
 use super::progress::Progress;
+use super::{Hold, Notice};
 
 /// How long the group's coordinator may take to answer.
 const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -250,7 +250,7 @@ impl Shared {
         let Some(kept) = &self.kept else {
             return self.filled_in(partitions, &committed);
         };
-        let known = Positions::of(&**kept, &self.client, partitions)?;
+        let known = self.patiently(|| Positions::of(&**kept, &self.client, partitions))?;
         let found = known.differences(partitions, &committed);
         if let Some(notice) = found {
             let mut state = self.lock();
