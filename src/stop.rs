@@ -1,9 +1,9 @@
 //! Why and when a run is asked to stop.
 
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -16,7 +16,8 @@ pub struct Stop(Arc<State>);
 struct State {
     /// The signal that came; 0 while none has.
     signal: AtomicI32,
-    asked: Mutex<bool>,
+    /// When somebody first asked.
+    asked: Mutex<Option<Instant>>,
     changed: Condvar,
     last_deed: LastDeed,
 }
@@ -68,13 +69,22 @@ impl Stop {
 
     /// Asks everything to come to its end.
     pub fn ask(&self) {
-        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.lock().get_or_insert_with(Instant::now);
         self.0.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When somebody asked first that the run ends.
+    pub fn asked_at(&self) -> Option<Instant> {
+        *self.lock()
     }
 
     /// Whether the run is to end.
     pub fn is_asked(&self) -> bool {
-        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked_at().is_some()
     }
 
     /// The signal that asked, if one did.
@@ -84,12 +94,11 @@ impl Stop {
 
     /// Waits until the run is to end or `timeout` has passed; says whether it is to end.
     pub fn wait(&self, timeout: Duration) -> bool {
-        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let (asked, _) = self
             .0
             .changed
-            .wait_timeout_while(asked, timeout, |asked| !*asked)
+            .wait_timeout_while(self.lock(), timeout, |asked| asked.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        *asked
+        asked.is_some()
     }
 }

@@ -7,8 +7,8 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection`, `approval`, `generate`, `store`, `dead-letters`,
-/// `tracing`, `ci` or `exit-status`
+/// Print a page: `record-line`, `connection`, `approval`, `generate`, `handle`, `store`,
+/// `dead-letters`, `tracing`, `ci` or `exit-status`
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The page; without one, the commands
@@ -22,6 +22,7 @@ enum Topic {
     Approval,
     ExitStatus,
     Generate,
+    Handle,
     Store,
     Tracing,
     Ci,
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandErr
         Some(Topic::Approval) => include_str!("../../docs/approval.md").to_owned(),
         Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
         Some(Topic::Generate) => include_str!("../../docs/generate.md").to_owned(),
+        Some(Topic::Handle) => include_str!("../../docs/handle.md").to_owned(),
         Some(Topic::Store) => include_str!("../../docs/store.md").to_owned(),
         Some(Topic::Tracing) => include_str!("../../docs/tracing.md").to_owned(),
         Some(Topic::Ci) => include_str!("../../docs/ci.md").to_owned(),

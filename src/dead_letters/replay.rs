@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::plan::{Fate, Plan, Reason, Room};
 use super::told::{Counts, Told};
-use crate::kafka::{Commits, Error, Handover, Messages, NotTaken, Producer, Report, Source, Taken};
+use crate::kafka::{
+    Commits, Error, Handover, Hold, Messages, NotTaken, Producer, Report, Source, Taken,
+};
 use crate::pipeline::pace::Pace;
 use crate::pipeline::pump::{Bounds, End, Flow, GLANCE, Running};
 use crate::pipeline::tracker::Tracker;
@@ -457,7 +459,10 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
             || state.waiting.len() > MOST_RECORDS / share;
         if hold != state.holds {
             state.holds = hold;
-            self.source.hold(hold);
+            self.source.hold(Hold {
+                all: hold,
+                ..Hold::default()
+            });
         }
     }
 

@@ -1,42 +1,54 @@
 //! Hands records to a command, and settles each: accepted, dead-lettered, skipped, or still to do.
 //!
-//! The dispatcher gives records to lanes, one worker and one handler at a time each; records with
-//! the same order token are in the same lane as long as one of them is unsettled, so they never
-//! overtake one another. Only what is settled without a gap is reported as finished. Nothing here
-//! waits for a handler but its own worker: the group is polled and the dispatcher answers whatever
-//! the handlers do.
+//! The dispatcher puts records into one queue, from which each worker takes what is next and whose key
+//! nobody else has in hand, so records of a key never overtake one another and a slow one holds up no
+//! other key. Only what is settled without a gap is reported as finished. Nothing here waits for a
+//! handler but its own worker: the group is polled and the dispatcher answers whatever the handlers
+//! do.
 
 mod attempts;
+mod backlog;
+#[cfg(test)]
+mod backlog_properties;
 mod backoff;
 mod breaker;
+mod burial;
 mod chatter;
 mod dispatch;
 mod error;
-mod lane;
+mod handover;
+mod input;
 mod listener;
 mod metrics;
 mod outlet;
+mod output;
+mod partition;
 mod process;
+mod queue;
+mod restraint;
 mod stream;
+mod tools;
 mod verdict;
 mod wake;
 mod worker;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use attempts::Attempts;
 pub use backoff::{Backoff, BackoffError};
 pub use breaker::Breaker;
 pub use chatter::{Chatter, Heard, chatter};
-pub use dispatch::{Dispatch, Event, Lags, Observe, Tools, channel_of_events};
+pub use dispatch::{Dispatch, Event, Lags, Observe, channel_of_events};
 pub use error::Error;
+pub use handover::drain;
 pub use listener::Stdout;
 pub use metrics::{Counts, Metrics, write_file};
 pub use outlet::Outlet;
 pub use process::{Herd, Program};
+pub use queue::Queue;
+pub use tools::{Tools, Witness};
 pub use verdict::{Ending, Rule, RuleError, Verdict};
 
 use crate::kafka::Taken;
@@ -96,26 +108,19 @@ pub struct Target {
     pub exactly_once: bool,
 }
 
-/// A partition as long as it is ours.
+/// A partition as long as it is ours; when it comes back it is another.
 #[derive(Debug)]
 pub struct Assignment {
+    holding: partition::Holding,
     topic: String,
     partition: i32,
-    revoked: AtomicBool,
 }
 
-impl Assignment {
-    fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::SeqCst)
-    }
-}
-
-/// A record that is to be handled.
-pub struct Item {
+/// A record that is being handled.
+struct Item {
     taken: Taken,
     assignment: Arc<Assignment>,
-    /// Records with the same token keep their order; `None` has none to keep.
-    order: Option<u64>,
+    ticket: partition::Ticket,
 }
 
 impl Item {
@@ -124,7 +129,7 @@ impl Item {
     }
 
     fn offset(&self) -> i64 {
-        self.taken.message().offset()
+        self.ticket.offset
     }
 
     fn place(&self) -> Place<'_> {
@@ -137,7 +142,7 @@ impl Item {
 }
 
 /// Where a record is, as people read it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place<'a> {
     topic: &'a str,
     partition: i32,

@@ -25,8 +25,8 @@ use super::wake::{Bell, Wake, timespec};
 /// How long a handler has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The same when it is not its own fault.
-const SHORT_GRACE: Duration = Duration::from_secs(1);
+/// The same when it is not its own fault, and somebody waits for its end.
+pub(super) const SHORT_GRACE: Duration = Duration::from_millis(500);
 
 /// Read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -363,5 +363,146 @@ impl End {
                 *kill = None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a test waits for what must come.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    #[derive(Default)]
+    struct Heard {
+        stdout: Vec<u8>,
+        stderr: usize,
+        /// So much and no more.
+        most: Option<usize>,
+    }
+
+    impl Listener for Heard {
+        fn stdout(&mut self, bytes: &[u8]) -> bool {
+            self.stdout.extend_from_slice(bytes);
+            self.most.is_none_or(|most| self.stdout.len() <= most)
+        }
+
+        fn stderr(&mut self, bytes: &[u8]) {
+            self.stderr += bytes.len();
+        }
+    }
+
+    struct Bench {
+        wake: Wake,
+        waiter: Waiter,
+        herd: Herd,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let (wake, herd) = (Wake::new().unwrap(), Herd::default());
+            let waiter = Waiter::start(wake.bell(), herd.clone()).unwrap();
+            Self { wake, waiter, herd }
+        }
+
+        fn spawn(&self, script: &str) -> Process {
+            let program = Program {
+                program: "sh".into(),
+                arguments: vec!["-c".into(), script.into()],
+                hidden: Vec::new(),
+            };
+            Process::new(program.spawn(&[]).unwrap(), &self.waiter).unwrap()
+        }
+
+        fn run(&self, script: &str, input: &[u8], timeout: Duration) -> (Ended, Heard) {
+            let mut heard = Heard::default();
+            let process = self.spawn(script);
+            let ended = process.run(input, timeout, &self.wake, &mut heard);
+            assert!(self.herd.lock().is_empty(), "nothing runs any more");
+            (ended.unwrap(), heard)
+        }
+    }
+
+    fn exit(status: i32) -> Ended {
+        Ended::Ending(Ending::Exit(status))
+    }
+
+    #[test]
+    fn it_gets_its_input_to_the_end_and_is_heard_to_the_end() {
+        let input = b"a line\n".repeat(100_000);
+        let (ended, heard) = Bench::new().run("tee /dev/stderr; exit 7", &input, PATIENCE);
+        assert_eq!(ended, exit(7));
+        assert!(heard.stdout == input);
+        assert_eq!(heard.stderr, input.len());
+    }
+
+    #[test]
+    fn who_reads_nothing_or_closes_stdin_fails_nothing() {
+        let (bench, input) = (Bench::new(), vec![0; 1_000_000]);
+        assert_eq!(bench.run("exit 0", &input, PATIENCE).0, exit(0));
+        let closes = "exec <&-; echo closed; exit 3";
+        assert_eq!(bench.run(closes, &input, PATIENCE).0, exit(3));
+    }
+
+    #[test]
+    fn a_death_by_signal_is_told_apart() {
+        let (ended, _) = Bench::new().run("kill -SEGV $$", b"", PATIENCE);
+        assert_eq!(ended, Ended::Ending(Ending::Signal(libc::SIGSEGV)));
+    }
+
+    #[test]
+    fn who_leaves_a_child_with_its_pipes_is_not_waited_for() {
+        let start = Instant::now();
+        let (ended, heard) = Bench::new().run("sleep 100 & echo $!", b"", PATIENCE);
+        assert_eq!(ended, exit(0));
+        assert!(start.elapsed() < Duration::from_secs(90));
+        let child: i32 = String::from_utf8(heard.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        rustix::process::kill_process(Pid::from_raw(child).unwrap(), Signal::KILL).unwrap();
+    }
+
+    #[test]
+    fn who_takes_too_long_is_ended() {
+        let (ended, _) = Bench::new().run("sleep 100", b"", Duration::from_millis(10));
+        assert_eq!(ended, Ended::Ending(Ending::Timeout));
+    }
+
+    #[test]
+    fn who_ignores_that_it_is_to_end_is_killed() {
+        let bench = Bench::new();
+        let mut process = bench.spawn("trap '' TERM; echo ready; while :; do sleep 100; done");
+        let (mut heard, mut nothing) = (Heard::default(), &b""[..]);
+        while heard.stdout.is_empty() {
+            process.step(&mut nothing, true, None, &bench.wake, &mut heard);
+        }
+        bench.wake.bell().cancel();
+        let ended = process.run(b"", PATIENCE, &bench.wake, &mut heard).unwrap();
+        assert_eq!(ended, Ended::Cancelled);
+    }
+
+    #[test]
+    fn who_prints_without_end_is_ended_when_nobody_wants_more() {
+        let bench = Bench::new();
+        let mut heard = Heard {
+            most: Some(100_000),
+            ..Heard::default()
+        };
+        let process = bench.spawn("yes");
+        let ended = process.run(b"", PATIENCE, &bench.wake, &mut heard).unwrap();
+        assert_eq!(ended, Ended::Refused);
+        assert!(heard.stdout.len() < 100_000 + LEFTOVERS + 2 * CHUNK);
+    }
+
+    #[test]
+    fn a_herd_is_killed_with_all_that_it_started() {
+        let bench = Bench::new();
+        let process = bench.spawn("sleep 100 & sleep 100");
+        bench.herd.kill();
+        let mut heard = Heard::default();
+        let ended = process.run(b"", PATIENCE, &bench.wake, &mut heard).unwrap();
+        assert_eq!(ended, Ended::Ending(Ending::Signal(libc::SIGKILL)));
     }
 }

@@ -10,21 +10,22 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::Notice;
 use super::client::{Client, Lookup};
 use super::context::Rebalance;
 use super::error::Error;
 use super::ffi::{self, Group, GroupMetadata};
 use super::kept::{self, Kept, Positions};
-use super::member::{LEAVE_TIMEOUT, Membership};
+use super::member::Membership;
 use super::plan::{self, Topics};
 use super::progress::Progress;
+use super::{Hold, Notice};
 
 /// How long the group's coordinator may take to answer.
 const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long somebody else's transaction with the group's offsets is waited for.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a member at work waits for brokers that restart, or for the end of somebody else's
+/// transaction with the group's offsets.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often finished offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,8 +66,8 @@ pub(super) struct State {
     pub(super) held: HashMap<(String, i32), Option<i64>>,
     pub(super) failure: Option<Error>,
     pub(super) closing: bool,
-    /// Nothing is fetched just now, though the group keeps the member.
-    pub(super) on_hold: bool,
+    /// Not fetched just now, though the group keeps the member.
+    pub(super) hold: Hold,
     /// What the user should know of what was assigned.
     pub(super) difference: Difference,
 }
@@ -163,12 +164,11 @@ impl Shared {
         }
     }
 
-    /// Commits the last that is finished, as often as it takes.
-    pub(super) fn commit_last(&self) -> Result<(), Error> {
-        let start = Instant::now();
+    /// Commits the last that is finished, as often as it takes until then.
+    pub(super) fn commit_last(&self, until: Instant) -> Result<(), Error> {
         loop {
             match self.commit_once() {
-                Err(error) if will_pass(&error) && start.elapsed() < LEAVE_TIMEOUT => {
+                Err(error) if will_pass(&error) && Instant::now() < until => {
                     thread::sleep(Duration::from_millis(100));
                 }
                 Err(error) if is_of_deleted_topic(&error) => return Ok(()),
@@ -218,12 +218,27 @@ impl Shared {
             let read = read.and_then(of_each);
             match read {
                 Err(error)
-                    if error.rdkafka_error_code() == Some(Code::UnstableOffsetCommit)
-                        && start.elapsed() < TRANSACTION_TIMEOUT
+                    if (error.rdkafka_error_code() == Some(Code::UnstableOffsetCommit)
+                        || will_pass(&error))
+                        && start.elapsed() < PATIENCE
                         && !self.client.is_stopping() =>
                 {
                     thread::sleep(Duration::from_millis(100));
                 }
+                other => return other,
+            }
+        }
+    }
+
+    /// Asks again while brokers are away: a restart must not end a member at work.
+    fn patiently<T>(&self, ask: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        let start = Instant::now();
+        loop {
+            match ask() {
+                Err(Error::Unreachable { .. })
+                    if start.elapsed() < PATIENCE
+                        && !self.client.is_stopping()
+                        && !self.client.is_late() => {}
                 other => return other,
             }
         }
@@ -235,7 +250,7 @@ impl Shared {
         let Some(kept) = &self.kept else {
             return self.filled_in(partitions, &committed);
         };
-        let known = Positions::of(&**kept, &self.client, partitions)?;
+        let known = self.patiently(|| Positions::of(&**kept, &self.client, partitions))?;
         let found = known.differences(partitions, &committed);
         if let Some(notice) = found {
             let mut state = self.lock();
@@ -301,12 +316,14 @@ impl Shared {
                 .map(|index| partitions[*index].clone())
                 .collect()
         };
-        let beginnings = self.client.offsets(&named(&appeared), Lookup::Beginning)?;
+        let appear = named(&appeared);
+        let beginnings = self.patiently(|| self.client.offsets(&appear, Lookup::Beginning))?;
         for (index, offset) in appeared.into_iter().zip(beginnings) {
             starts[index] = offset;
         }
         if !told.is_empty() {
-            let ranges = plan::ranges(&self.client, &named(&told), &self.membership.offsets)?;
+            let (told_of, offsets) = (named(&told), &self.membership.offsets);
+            let ranges = self.patiently(|| plan::ranges(&self.client, &told_of, offsets))?;
             for (index, range) in told.into_iter().zip(ranges) {
                 starts[index] = range.start;
             }
@@ -331,9 +348,12 @@ fn will_pass(error: &KafkaError) -> bool {
                 | Code::NotCoordinator
                 | Code::CoordinatorNotAvailable
                 | Code::CoordinatorLoadInProgress
+                | Code::AllBrokersDown
                 | Code::BrokerTransportFailure
+                | Code::NetworkException
                 | Code::OperationTimedOut
                 | Code::RequestTimedOut
+                | Code::Resolve
         )
     )
 }
@@ -365,17 +385,22 @@ impl OnRebalance {
                 .map_err(|error| Error::other("begin to read", error))?;
         }
         state.assigned = true;
-        let on_hold = state.on_hold;
+        let (mut paused, mut read) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for partition in partitions {
+            let list = if state.hold.contains(partition) {
+                &mut paused
+            } else {
+                &mut read
+            };
+            list.add_partition(&partition.0, partition.1);
+        }
         drop(state);
         group
             .assign(&list)
             .map_err(|error| Error::other("take the partitions over", error))?;
-        let _ = if on_hold {
-            ffi::pause(&shared.client.native, &list)
-        } else {
-            // A partition that had reached its end here before comes back paused.
-            ffi::resume(&shared.client.native, &list)
-        };
+        let _ = ffi::pause(&shared.client.native, &paused);
+        // A partition that had reached its end here before comes back paused.
+        let _ = ffi::resume(&shared.client.native, &read);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -17,10 +17,13 @@ use super::held::{Commits, Difference, Handover, OnRebalance, Shared, State};
 use super::kept::Kept;
 use super::offset_spec::OffsetSpec;
 use super::plan::{self, Topics};
-use super::{Notice, Source, Step, consume, reader};
+use super::{Hold, Notice, Source, Step, consume, reader};
 
 /// How long leaving the group may take before the process goes without.
-pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same when all brokers were away when last heard of.
+const LEAVE_GLANCE: Duration = Duration::from_millis(500);
 
 /// Which group is joined, for what.
 #[derive(Clone, Debug)]
@@ -156,6 +159,34 @@ impl Member {
         Commits(self.shared.clone())
     }
 
+    /// Commits what is finished and leaves the group, all of it by `until`.
+    ///
+    /// An error is that of a commit. Who does not get away in time just goes: the group finds out
+    /// by itself.
+    pub fn close_by(&mut self, until: Instant) -> Result<(), Error> {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_all();
+        let shared = self.shared.clone();
+        let ((commit, has_committed), (left, has_left)) = (channel(), channel());
+        // librdkafka may wait for a coordinator that is gone.
+        let _ = thread::Builder::new().name("leave".into()).spawn(move || {
+            let _ = commit.send(shared.commit_last(until));
+            let _ = ffi::close(&shared.client.native);
+            let _ = left.send(());
+        });
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        let committed = has_committed
+            .recv_timeout(left(until))
+            .unwrap_or_else(|_| Err(Error::other("commit offsets", Code::OperationTimedOut)));
+        let patience = if committed.is_err() || self.client.outage().is_some() {
+            LEAVE_GLANCE
+        } else {
+            LEAVE_TIMEOUT
+        };
+        let _ = has_left.recv_timeout(left(until).min(patience));
+        committed
+    }
+
     /// Changes what is read.
     pub fn subscriber(&self) -> Subscriber {
         Subscriber(self.shared.clone())
@@ -217,37 +248,29 @@ impl Source for Member {
         self.news.take()
     }
 
-    fn hold(&mut self, hold: bool) {
+    fn hold(&mut self, hold: &Hold) {
         let mut state = self.shared.lock();
-        state.on_hold = hold;
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in state.held.keys() {
+        let before = std::mem::replace(&mut state.hold, hold.clone());
+        let (mut paused, mut read) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for partition in state.held.keys() {
+            let (topic, number) = partition;
             // Behind its end a partition stays paused.
-            if !state.progress.is_at_end(topic, *partition) {
-                list.add_partition(topic, *partition);
+            if state.progress.is_at_end(topic, *number) {
+                continue;
+            }
+            match (before.contains(partition), hold.contains(partition)) {
+                (false, true) => drop(paused.add_partition(topic, *number)),
+                (true, false) => drop(read.add_partition(topic, *number)),
+                _ => {}
             }
         }
         drop(state);
-        let _ = if hold {
-            ffi::pause(&self.client.native, &list)
-        } else {
-            ffi::resume(&self.client.native, &list)
-        };
+        let _ = ffi::pause(&self.client.native, &paused);
+        let _ = ffi::resume(&self.client.native, &read);
     }
 
     /// Commits what is finished and leaves the group.
     fn close(&mut self) -> Result<(), Error> {
-        self.shared.lock().closing = true;
-        self.shared.wake.notify_all();
-        let (shared, (left, has_left)) = (self.shared.clone(), channel());
-        // librdkafka may wait for a coordinator that is gone; the group then finds out by itself.
-        let _ = thread::Builder::new().name("leave".into()).spawn(move || {
-            let committed = shared.commit_last();
-            let _ = ffi::close(&shared.client.native);
-            let _ = left.send(committed);
-        });
-        has_left
-            .recv_timeout(LEAVE_TIMEOUT)
-            .unwrap_or_else(|_| Err(Error::other("commit offsets", Code::OperationTimedOut)))
+        self.close_by(Instant::now() + LEAVE_TIMEOUT)
     }
 }

@@ -25,6 +25,7 @@ mod reach;
 mod reader;
 mod survey;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -80,9 +81,23 @@ pub trait Source {
     fn notices(&mut self) -> Vec<Notice>;
     /// Stops to fetch, or goes on; [`Source::next`] is asked all the same, so that a group keeps
     /// its member. Who is in no group need not do anything.
-    fn hold(&mut self, _hold: bool) {}
+    fn hold(&mut self, _hold: &Hold) {}
     /// Lets go of what was held, such as a place in a group.
     fn close(&mut self) -> Result<(), Error>;
+}
+
+/// What is not to be fetched just now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    pub all: bool,
+    /// These alone, by topic and number.
+    pub partitions: BTreeSet<(String, i32)>,
+}
+
+impl Hold {
+    fn contains(&self, partition: &(String, i32)) -> bool {
+        self.all || self.partitions.contains(partition)
+    }
 }
 
 /// Something that a reader should know about and that ends nothing.

@@ -6,13 +6,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::kafka::{Commits, Error, Handover, Messages, Notice, Source, Step};
+use crate::kafka::{Commits, Error, Handover, Hold, Messages, Notice, Source, Step};
 use crate::pipeline::filter::Filter;
 use crate::record::Record;
 use crate::stop::Stop;
@@ -77,7 +76,8 @@ pub fn channel_of_batches() -> (SyncSender<Flow>, Receiver<Flow>) {
 pub struct Running<S> {
     thread: Option<JoinHandle<S>>,
     stop: Stop,
-    hold: Arc<AtomicBool>,
+    /// What the source has not been told yet.
+    hold: Arc<Mutex<Option<Hold>>>,
 }
 
 impl<S: Source + Send + 'static> Running<S> {
@@ -88,20 +88,19 @@ impl<S: Source + Send + 'static> Running<S> {
     ) -> io::Result<Self> {
         let stop = Stop::default();
         let told = stop.clone();
-        let hold = Arc::new(AtomicBool::new(false));
+        let hold = Arc::new(Mutex::new(None));
         let wanted = hold.clone();
         let thread = thread::Builder::new()
             .name("source".into())
             .spawn(move || {
-                let mut holds = false;
                 let mut at_end = false;
                 let error = loop {
                     if told.is_asked() {
                         return source;
                     }
-                    if holds != wanted.load(Ordering::Relaxed) {
-                        holds = !holds;
-                        source.hold(holds);
+                    let told_to_hold = lock(&wanted).take();
+                    if let Some(hold) = told_to_hold {
+                        source.hold(&hold);
                     }
                     let mut batch = Messages::default();
                     let came = source.next(&mut batch, GLANCE);
@@ -141,8 +140,8 @@ impl<S: Source + Send + 'static> Running<S> {
     }
 
     /// Lets the source stop to fetch, or go on; it is asked all the same, so that a group keeps it.
-    pub fn hold(&self, hold: bool) {
-        self.hold.store(hold, Ordering::Relaxed);
+    pub fn hold(&self, hold: Hold) {
+        *lock(&self.hold) = Some(hold);
     }
 
     /// Stops the source and gives it back; whoever held the other end of its flow must have let go.
@@ -150,6 +149,23 @@ impl<S: Source + Send + 'static> Running<S> {
         self.stop.ask();
         self.thread.take()?.join().ok()
     }
+
+    /// The same, unless it is not done by `until`: it may be waiting for a broker.
+    pub fn finish_by(mut self, until: Instant) -> Option<S> {
+        self.stop.ask();
+        let thread = self.thread.take()?;
+        while !thread.is_finished() {
+            if Instant::now() >= until {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread.join().ok()
+    }
+}
+
+fn lock(hold: &Mutex<Option<Hold>>) -> MutexGuard<'_, Option<Hold>> {
+    hold.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S> Drop for Running<S> {

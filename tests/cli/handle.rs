@@ -228,11 +228,14 @@ fn one_bad_record_of_a_batch_does_not_open_the_breaker() {
     let values: Vec<String> = (0..500).map(|number| format!("v{number};")).collect();
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
     place.send("orders", &values);
-    let script = "grep -q 'v0;' && exit 1; exit 0";
+    let script = "echo ran >> runs; grep -q 'v0;' && exit 1; exit 0";
     handle(&place, &["--batch", "500", "--dlq"], script)
         .ends(0)
         .says(&["499 handled", "1 dead-lettered"])
         .hides(&["nothing is started but a probe"]);
+    // The batch three times, nine halvings, and the one alone three times.
+    let runs = place.read("runs").len() / "ran\n".len();
+    assert!(runs <= 3 + 2 * 9 + 3, "{runs} runs for one bad record");
 }
 
 #[test]
@@ -332,6 +335,33 @@ fn hostile_handlers_do_no_harm() {
         assert!(start.elapsed() < DEADLINE);
     }
     handle(&place, &["--skip", "-q"], "kill -SEGV $$").ends(0);
+}
+
+#[test]
+fn what_a_handler_prints_without_end_takes_no_memory() {
+    // Lines, and one that never ends; the handler tells how large we are.
+    for much in ["yes no | head -c 100000000", "head -c 100000000 /dev/zero"] {
+        let place = orders();
+        let script = format!("{much} >&2; {much}; echo; grep VmHWM /proc/$PPID/status || :");
+        let run =
+            format!("kpipe handle orders -g g -n 1 -q -- sh -c '{script}' 2> talk | tail -n 1");
+        let out = place.bash(&run).run().ends(0).out();
+        let mut words = out.split_whitespace().skip(1);
+        if let Some(peak) = words.next().and_then(|word| word.parse::<u64>().ok()) {
+            assert!(peak < 90_000, "{peak} KiB for {much}");
+        }
+        assert!(place.read("talk").len() < 20_000_000, "it is cut off");
+    }
+}
+
+#[test]
+fn output_without_end_is_a_failure_of_its_record() {
+    let place = orders();
+    let flags = ["--to", "out", "-n", "1", "--skip", "--max-attempts", "1"];
+    handle(&place, &flags, "yes '{}'")
+        .ends(0)
+        .says(&["orders[0]@0: skipped after 1 attempt: bad output: it is too long"]);
+    assert_eq!(place.values("out"), "");
 }
 
 #[test]
@@ -513,6 +543,69 @@ fn a_second_signal_ends_the_handler_too_and_commits_nothing() {
     let _ = running.ended().dies_of(Signal::TERM);
     until_dead(&place);
     assert_eq!(left(&place), "v0 v1 v2 v3 ");
+}
+
+/// Ten keys in turn, four times; what the first has to say takes until `go` is there.
+fn one_slow_key(place: &Place) {
+    let lines: String = (0..40).map(|n| format!("k{}:{n}\n", n % 10)).collect();
+    let send = ["send", "orders", "--lines", "-K", ":", "-q"];
+    place.kpipe(&send).input(lines).run().ends(0);
+}
+
+const SLOW_KEY: &str = "number=$(cat); [ $KAFKA_KEY != k0 ] || until [ -e go ]; do sleep 0.01; done; \
+    echo $number >> of-$KAFKA_KEY; echo $number";
+
+/// Waits until all are done but those of the slow key.
+fn until_others_are_done(running: &mut crate::support::Running) {
+    for _ in 0..36 {
+        assert_ne!(running.line().trim().parse::<usize>().unwrap() % 10, 0);
+    }
+}
+
+#[test]
+fn a_slow_record_holds_up_its_own_key_and_no_other() {
+    let place = Place::with(&["orders:1"]);
+    one_slow_key(&place);
+    let flags = ["--values", "--concurrency", "2"];
+    let mut running = start(&place, &flags, SLOW_KEY).start();
+    until_others_are_done(&mut running);
+    place.write("go", "");
+    running.ended().ends(0).says(&["40 handled"]);
+    for key in 0..10 {
+        let expected: String = (0..4).map(|n| format!("{}\n", n * 10 + key)).collect();
+        assert_eq!(place.read(&format!("of-k{key}")), expected.as_bytes());
+    }
+    assert_eq!(left(&place), "");
+}
+
+#[test]
+fn after_a_signal_what_lies_before_finished_records_is_finished_too() {
+    let place = Place::with(&["orders:1"]);
+    one_slow_key(&place);
+    let begin = ["handle", "orders", "-g", "g", "--values", "--drain", "1h"];
+    let run = ["--concurrency", "2", "--", "sh", "-c", SLOW_KEY];
+    let mut running = place.kpipe(&[&begin[..], &run].concat()).start();
+    until_others_are_done(&mut running);
+    running.signal(Signal::TERM);
+    place.write("go", "");
+    let _ = running.ended().dies_of(Signal::TERM);
+    assert_eq!(place.read("of-k0"), b"0\n10\n20\n30\n");
+    assert_eq!(left(&place), "");
+}
+
+#[test]
+fn who_has_nothing_to_commit_is_not_warned_of_it() {
+    let place = orders();
+    let begin = ["handle", "orders", "-g", "g", "--metrics", "told"];
+    let running = place.kpipe(&[&begin[..], &["--", "cat"]].concat()).start();
+    let start = Instant::now();
+    // The built-in broker lets the first member of a group wait for three seconds.
+    while place.read("told").is_empty() {
+        assert!(start.elapsed() < DEADLINE, "it does not begin");
+        std::thread::yield_now();
+    }
+    running.signal(Signal::INT);
+    let _ = running.ended().dies_of(Signal::INT).hides(&["warning"]);
 }
 
 #[test]

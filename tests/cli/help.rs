@@ -10,6 +10,7 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("approval", include_str!("../../docs/approval.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
         ("generate", include_str!("../../docs/generate.md")),
+        ("handle", include_str!("../../docs/handle.md")),
         ("store", include_str!("../../docs/store.md")),
         ("tracing", include_str!("../../docs/tracing.md")),
         ("ci", include_str!("../../docs/ci.md")),

@@ -198,6 +198,34 @@ fn what_expect_saw_is_readable_on_a_terminal_and_its_place_can_be_pasted() {
 }
 
 #[test]
+fn what_a_handler_prints_cannot_drive_the_terminal_and_its_counts_are_shown() {
+    let place = hostile();
+    let handle = [
+        "handle",
+        "orders",
+        "-g",
+        "g",
+        "-e",
+        "--values",
+        "--",
+        "tee",
+        "/dev/stderr",
+    ];
+    let (screen, status) = on_terminal(place.kpipe(&handle));
+    assert_eq!(status, 0);
+    // The counts move the cursor; titles, colours and bells are the handler's.
+    for bad in ["\u{1b}]0", "\u{1b}[31m", "\u{7}", "\u{7f}"] {
+        assert!(!screen.contains(bad), "{bad:?} in {screen:?}");
+    }
+    assert!(
+        screen.contains("[31mred"),
+        "it is shown as text: {screen:?}"
+    );
+    assert!(screen.contains("orders[0]@"), "{screen:?}");
+    assert!(screen.contains("2 handled"), "{screen:?}");
+}
+
+#[test]
 fn errors_cannot_drive_the_terminal() {
     let place = Place::with(&["orders:1"]);
     // A field of another's making, and a name on the command line.

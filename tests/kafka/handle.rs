@@ -84,18 +84,26 @@ fn a_handler_may_take_longer_than_the_poll_interval() {
     assert_eq!(committed(&group, &topic), [3]);
 }
 
-fn member(topic: &Topic, group: &str, folder: &Path) -> Running {
+fn member(topic: &Topic, group: &str, folder: &Path, workers: &str) -> Running {
     let script =
         "echo $KAFKA_PARTITION $KAFKA_OFFSET > $0/$KAFKA_PARTITION-$KAFKA_OFFSET-$$; sleep 0.02";
-    kpipe([
-        "handle", &**topic, "-g", group, "-q", "--", "sh", "-c", script,
-    ])
-    .args([folder])
-    .start()
+    kpipe(["handle", &**topic, "-g", group, "-q", "--concurrency"])
+        .args([workers, "--", "sh", "-c", script])
+        .args([folder])
+        .start()
 }
 
 #[test]
 fn a_partition_is_handed_over_without_a_record_handled_twice() {
+    is_handed_over("1");
+}
+
+#[test]
+fn nor_is_one_handled_twice_where_many_are_handled_at_a_time() {
+    is_handed_over("4");
+}
+
+fn is_handed_over(workers: &str) {
     let topic = topic("handle-over").partitions(4).create();
     for partition in 0..4 {
         topic.append_numbers(partition, 0..100);
@@ -103,9 +111,9 @@ fn a_partition_is_handed_over_without_a_record_handled_twice() {
     let group = group();
     let folder = tempfile::tempdir().unwrap();
     let handled = || std::fs::read_dir(folder.path()).unwrap().count();
-    let first = member(&topic, &group, folder.path());
+    let first = member(&topic, &group, folder.path(), workers);
     eventually("the first is at work", || (handled() > 20).then_some(()));
-    let second = member(&topic, &group, folder.path());
+    let second = member(&topic, &group, folder.path(), workers);
     eventually("all is handled", || (handled() >= 400).then_some(()));
     eventually("all is committed", || {
         (committed(&group, &topic) == [100; 4]).then_some(())

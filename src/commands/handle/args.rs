@@ -24,7 +24,8 @@ const TRANSACTION: NonZero<usize> = NonZero::new(500).expect("500 is not 0");
 /// `KAFKA_KEY` is absent where the record has no key, or one that is not UTF-8, has a NUL or is
 /// over 4 KiB; with --stream or several records none of these is set. The status of CMD decides: 0 accepts,
 /// 65 rejects, 69 says that what it needs is down, 126 and 127 end the run, anything else is
-/// tried again. A record is committed when it was accepted, or its dead letter was acknowledged.
+/// tried again. A record is committed when it was accepted, or its dead letter was acknowledged;
+/// `kpipe help handle` has the rest.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -77,7 +78,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "What CMD gets")]
     stream: bool,
 
-    /// Run so many of CMD at a time
+    /// Run so many of CMD at a time, each with other keys
     #[arg(
         long,
         value_name = "COUNT",
@@ -86,7 +87,7 @@ pub(crate) struct Args {
     )]
     pub(super) concurrency: NonZero<usize>,
 
-    /// What keeps its order when several run
+    /// What keeps its order
     #[arg(
         long,
         value_enum,
@@ -179,7 +180,7 @@ pub(crate) struct Args {
     )]
     pub(super) exactly_once: bool,
 
-    /// How long what runs may go on after a signal
+    /// How long the run may take to end after a signal, while it finishes what it has in hand
     #[arg(
         long,
         value_name = "DURATION",

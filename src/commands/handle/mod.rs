@@ -3,7 +3,6 @@
 mod args;
 mod report;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,11 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::handler::{
-    self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Stdout,
-    Tools, chatter,
+    self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Queue,
+    Stdout, Tools, chatter,
 };
-use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Source, Topics};
-use crate::pipeline::pump::{self, End, Running};
+use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Topics};
+use crate::pipeline::pump::{End, Running};
 use crate::sink::output::cannot_write;
 
 pub(crate) use args::Args;
@@ -25,6 +24,12 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a record of our own may wait for its acknowledgement.
 const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long leaving the group may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same after a signal when no more of the time to drain is left.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
@@ -43,13 +48,14 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let tools = Arc::new(Tools {
         program: program(args, context),
         herd,
+        queue: Queue::new(args.concurrency.get(), manner.batch),
         breaker: Breaker::new(args.breaker, args.backoff),
         chatter,
         stdout: Stdout::open().map_err(cannot_write)?,
         metrics: Arc::default(),
         outlet: outlet.map(Mutex::new),
         attempts: attempts.map(Mutex::new),
-        winding_up: AtomicBool::new(false),
+        witness: None,
         manner,
     });
     let (sender, events) = handler::channel_of_events();
@@ -60,7 +66,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         // In transactions the offsets go with the output.
         commit: !exactly_once,
     };
-    let member = Member::join(&cluster, membership, pump::drain(sender.clone()))?;
+    let member = Member::join(&cluster, membership, handler::drain(sender.clone()))?;
     let commits = member.commits();
     let source = Running::start(member, sender.clone()).map_err(CommandError::failed)?;
     let ended = Dispatch {
@@ -69,7 +75,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         events,
         sender,
         commits,
-        lanes: args.concurrency.get(),
+        workers: args.concurrency.get(),
         by_partition: args.order == args::Order::Partition,
         filter: args.selection.filter(),
         bounds: args.selection.bounds(),
@@ -81,7 +87,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         observe: &mut |metrics, lags, last| report.observe(metrics, lags, last),
     }
     .run();
-    let closed = source.finish().map_or(Ok(()), |mut member| member.close());
+    let until = leave_by(args, context);
+    let member = source.finish_by(until);
+    let closed = member.map_or(Ok(()), |mut member| member.close_by(until));
     let metrics = tools.metrics.clone();
     // Whoever speaks to the report is gone with it.
     drop(tools);
@@ -99,6 +107,15 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         End::Timeout => Err(CommandError::new(Status::Unavailable, TimeIsUp)),
         End::Stopped => Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal)),
         _ => Ok(Outcome::DONE),
+    }
+}
+
+/// When the group is left at the latest: after a signal, what is left of the time to drain.
+fn leave_by(args: &Args, context: &Context) -> Instant {
+    let now = Instant::now();
+    match context.stop.asked_at() {
+        Some(asked) => (asked + args.drain).max(now + LAST_MOMENT),
+        None => now + LEAVE_TIMEOUT,
     }
 }
 

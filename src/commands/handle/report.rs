@@ -20,7 +20,7 @@ use crate::ui::Ui;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the last lines of handlers are waited for at the end.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The voice of a run.
 pub(super) struct Report {
@@ -84,7 +84,9 @@ impl Report {
     /// Shows the counts, and writes them to the file when it is time.
     pub(super) fn observe(&self, metrics: &Metrics, lags: &dyn Fn() -> Lags, last: bool) {
         if let Some(bar) = &self.bar {
-            bar.set_message(summary(metrics));
+            let left: i64 = lags().values().sum();
+            let left = (left > 0).then(|| format!(", {left} to go"));
+            bar.set_message(summary(metrics) + &left.unwrap_or_default());
             bar.tick();
         }
         let is_due = |written: Instant| written.elapsed() >= INTERVAL;
