@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    broker, config, dlq, expect, generate, group, handle, help, ping, send, stats, store,
-    subscription, tail, topic, trace, wait,
+    broker, complete, completions, config, dlq, expect, generate, group, handle, help, man, ping,
+    send, stats, store, subscription, tail, topic, trace, wait,
 };
 use crate::ui::Color;
 
@@ -103,7 +103,11 @@ pub(crate) enum Command {
     Group(group::Args),
     Stats(stats::Args),
     Config(config::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Help(help::Args),
+    #[command(hide = true)]
+    Complete(complete::Args),
     /// Other tools' words for `send` and `tail`
     #[command(hide = true, name = "produce", alias = "consume")]
     Renamed(Renamed),

@@ -1,7 +1,7 @@
 //! All that a command may touch of the outside.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::TryRng;
@@ -14,6 +14,7 @@ use crate::config::{self, ConfigError, Connection, Governance};
 use crate::error::CommandError;
 use crate::identity;
 use crate::kafka::{Cluster, TokenSource};
+use crate::names::NameCache;
 use crate::registry::{Actor, person};
 use crate::stop::Stop;
 use crate::ui::Ui;
@@ -167,7 +168,19 @@ impl Context {
             token_source,
             stop: self.stop.clone(),
             deadline: None,
+            listener: self.names().map(|names| names.keeper(connection.brokers())),
         })
+    }
+
+    /// Where names that clusters listed are kept for completion.
+    pub(crate) fn names(&self) -> Option<NameCache> {
+        let absolute = |name| {
+            let folder = self.variable(name).map(PathBuf::from);
+            folder.filter(|folder| folder.is_absolute())
+        };
+        let home = || Some(absolute("HOME")?.join(".cache"));
+        let cache = absolute("XDG_CACHE_HOME").or_else(home)?;
+        Some(NameCache::new(cache.join("kpipe/names")))
     }
 
     /// Whether the connection settings are read from stdin.

@@ -11,12 +11,15 @@ pub mod config;
 mod context;
 pub mod database;
 pub mod dead_letters;
+#[cfg(test)]
+mod documented;
 pub mod error;
 pub mod exit;
 pub mod generate;
 pub mod handler;
 mod identity;
 pub mod kafka;
+pub mod names;
 pub mod pattern;
 pub mod pipeline;
 pub mod record;
@@ -115,6 +118,9 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Group(args) => commands::group::run(&args, context),
         Command::Stats(args) => commands::stats::run(&args, context),
         Command::Config(args) => commands::config::run(&args, context),
+        Command::Completions(args) => commands::completions::run(&args, context),
+        Command::Man(args) => commands::man::run(&args, context),
+        Command::Complete(args) => commands::complete::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
         Command::Renamed(_) => Err(renamed("no such command")),
     }
@@ -140,6 +146,11 @@ fn names_topic_by_flag(error: &clap::Error) -> bool {
 /// The overview that `kpipe help` prints.
 fn cli_help() -> String {
     Cli::command().render_long_help().to_string()
+}
+
+/// All that can be typed.
+fn grammar() -> clap::Command {
+    Cli::command()
 }
 
 /// The client library's log is shown on request only; `KPIPE_LOG` filters it finely.

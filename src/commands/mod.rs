@@ -1,6 +1,8 @@
 //! The commands: one file each, with its arguments, whose docs are its help, and `run`.
 
 pub(crate) mod broker;
+pub(crate) mod complete;
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod confirmation;
 pub(crate) mod dlq;
@@ -9,6 +11,7 @@ pub(crate) mod generate;
 pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod help;
+pub(crate) mod man;
 pub(crate) mod ping;
 pub(crate) mod registry;
 pub(crate) mod selection;

@@ -18,6 +18,11 @@ pub(crate) struct RegistryArgs {
 }
 
 impl RegistryArgs {
+    /// The registry that `--registry` would name.
+    pub(crate) fn at(registry: Option<PathBuf>) -> Self {
+        Self { registry }
+    }
+
     /// Opens the registry, and makes it if it is not there.
     pub(crate) fn open(&self, context: &Context) -> Result<Registry, CommandError> {
         settled(Registry::open(&self.path(context)?)?, context)
@@ -43,7 +48,7 @@ impl RegistryArgs {
     }
 
     /// The XDG Base Directory Specification wants a relative `XDG_DATA_HOME` ignored.
-    fn path(&self, context: &Context) -> Result<PathBuf, CommandError> {
+    pub(crate) fn path(&self, context: &Context) -> Result<PathBuf, CommandError> {
         let named = self.registry.clone();
         let named = named.or_else(|| context.variable("KPIPE_REGISTRY").map(PathBuf::from));
         let data = || {

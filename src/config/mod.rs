@@ -63,6 +63,8 @@ pub struct Connection {
     profile: Option<String>,
     oauth_token_command: Option<(Vec<String>, Origin)>,
     notes: Vec<Note>,
+    /// A profile's password is neither read nor asked for.
+    without_passwords: bool,
 }
 
 /// Something that was given and is not used.
@@ -122,8 +124,35 @@ impl fmt::Display for Note {
 ///
 /// Every error is a wrong configuration: exit status 2.
 pub fn resolve(inputs: &Inputs<'_>) -> Result<Connection, ConfigError> {
+    settle(inputs, Connection::default())
+}
+
+/// Finds the brokers alone, for a question that must neither wait nor run anything: no password is
+/// asked for.
+///
+/// # Errors
+///
+/// As [`resolve`].
+pub fn brokers(inputs: &Inputs<'_>) -> Result<String, ConfigError> {
+    let without_passwords = Connection {
+        without_passwords: true,
+        ..Connection::default()
+    };
+    settle(inputs, without_passwords).map(|connection| connection.brokers().to_owned())
+}
+
+/// Finds the names of config.toml's profiles.
+///
+/// # Errors
+///
+/// As [`resolve`].
+pub fn profiles(environment: &BTreeMap<String, String>) -> Result<Vec<String>, ConfigError> {
+    let file = Environment(environment).config_file();
+    profile::names(&file.ok_or(ConfigError::NoConfigFile)?)
+}
+
+fn settle(inputs: &Inputs<'_>, mut connection: Connection) -> Result<Connection, ConfigError> {
     let environment = Environment(inputs.environment);
-    let mut connection = Connection::default();
 
     connection.fill(typed(inputs)?);
     if let Some(path) = inputs.file {
@@ -198,7 +227,7 @@ impl Connection {
 
     fn fill_profile(&mut self, chosen: Chosen) -> Result<(), ConfigError> {
         self.fill(chosen.properties()?);
-        if !self.properties.contains_key(PASSWORD) {
+        if !self.without_passwords && !self.properties.contains_key(PASSWORD) {
             self.fill(chosen.password()?);
         }
         let origin = chosen.origin();

@@ -80,6 +80,11 @@ pub(super) fn default(file: &Path) -> Result<Option<Chosen>, ConfigError> {
     choose(content, file, &name).map(Some)
 }
 
+/// The names of all profiles.
+pub(super) fn names(file: &Path) -> Result<Vec<String>, ConfigError> {
+    Ok(read(file)?.profiles.into_keys().collect())
+}
+
 fn choose(mut content: ConfigFile, file: &Path, name: &str) -> Result<Chosen, ConfigError> {
     match content.profiles.remove(name) {
         Some(profile) => Ok(Chosen {

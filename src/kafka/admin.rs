@@ -132,9 +132,7 @@ impl Admin {
 
     /// Every topic that may be seen, by name.
     pub fn topics(&self) -> Result<BTreeMap<String, Topic>, Error> {
-        let metadata = self.client.ask("ask for the topics", |timeout| {
-            self.client.native.fetch_metadata(None, timeout)
-        })?;
+        let metadata = self.client.all_metadata()?;
         let topics = metadata.topics().iter();
         Ok(topics
             .filter(|topic| !topic.partitions().is_empty())

@@ -24,6 +24,7 @@ impl Broker {
             token_source: None,
             stop: Stop::default(),
             deadline: None,
+            listener: None,
         };
         let client = Client::new(&nowhere, Role::Producer, &[], &[])?;
         let cluster = MockCluster::new(&client.native, nodes)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -33,6 +34,18 @@ pub struct Cluster {
     pub stop: Stop,
     /// No answer is waited for longer than this, nor longer than [`CONNECT_TIMEOUT`].
     pub deadline: Option<Instant>,
+    /// Hears every list of names that the cluster gives, whoever asked for it.
+    pub listener: Option<Listener>,
+}
+
+/// What hears the names that a cluster lists.
+pub type Listener = Arc<dyn Fn(Listed, &[&str]) + Send + Sync>;
+
+/// What names are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    Topics,
+    Groups,
 }
 
 impl Cluster {
@@ -81,6 +94,7 @@ pub(super) struct Client {
     main: Queue,
     brokers: String,
     stop: Stop,
+    listener: Option<Listener>,
     deadline: Mutex<Option<Instant>>,
     /// `security.protocol`, in lower case.
     protocol: String,
@@ -130,6 +144,7 @@ impl Client {
             native: ManuallyDrop::new(native),
             brokers: cluster.brokers().to_owned(),
             stop: cluster.stop.clone(),
+            listener: cluster.listener.clone(),
             deadline: Mutex::new(cluster.deadline),
             protocol: config
                 .get("security.protocol")
@@ -368,14 +383,31 @@ impl Client {
 
     /// Every topic of the cluster that may be seen.
     pub(super) fn topics(&self) -> Result<Vec<TopicMetadata>, Error> {
-        let metadata = self.ask("ask for the topics", |timeout| {
-            self.native.fetch_metadata(None, timeout)
-        })?;
+        let metadata = self.all_metadata()?;
         Ok(metadata
             .topics()
             .iter()
             .filter_map(|topic| read_topic(topic).ok())
             .collect())
+    }
+
+    /// Asks for everything, and tells the listener which topics there are.
+    pub(super) fn all_metadata(&self) -> Result<Metadata, Error> {
+        let metadata = self.ask("ask for the topics", |timeout| {
+            self.native.fetch_metadata(None, timeout)
+        })?;
+        let topics = metadata.topics().iter();
+        let there = topics.filter(|topic| !topic.partitions().is_empty());
+        let names: Vec<&str> = there.map(MetadataTopic::name).collect();
+        self.tell(Listed::Topics, &names);
+        Ok(metadata)
+    }
+
+    /// Tells the listener names that the cluster listed.
+    pub(super) fn tell(&self, listed: Listed, names: &[&str]) {
+        if let Some(listener) = &self.listener {
+            listener(listed, names);
+        }
     }
 
     /// Whether this is the built-in broker, by its cluster id; `None` when there is no id.

@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 
 use super::admin::{Admin, Each, REQUEST_TIMEOUT, SLICE};
-use super::client::{CONNECT_TIMEOUT, Lookup};
+use super::client::{CONNECT_TIMEOUT, Listed, Lookup};
 use super::error::{Cause, Error};
 use super::ffi::admin::Answer;
 use super::ffi::groups::{self as requests, Refused};
@@ -161,6 +161,8 @@ impl Admin {
                 state: GroupState::Empty,
             });
         }
+        let names: Vec<&str> = groups.keys().map(String::as_str).collect();
+        self.client.tell(Listed::Groups, &names);
         Ok(groups.into_values().collect())
     }
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 pub use admin::{Admin, Each, NewTopic, Partition, Setting, Topic, TopicConfig, Watermarks};
 pub use broker::Broker;
-pub use client::{COMMON, CONNECT_TIMEOUT, Cluster};
+pub use client::{COMMON, CONNECT_TIMEOUT, Cluster, Listed, Listener};
 pub use consume::DEFAULTS as CONSUMER_DEFAULTS;
 pub use context::TokenSource;
 pub use error::{Cause, Error};

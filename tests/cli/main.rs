@@ -10,6 +10,7 @@
 
 mod approved;
 mod broker;
+mod completions;
 mod config;
 mod dlq;
 mod examples;
@@ -18,6 +19,7 @@ mod generate;
 mod generate_active;
 mod generate_spec;
 mod generate_verify;
+mod generated;
 mod group;
 mod handle;
 mod help;
