@@ -27,6 +27,11 @@ use crate::sink::output;
 /// after `--`, runs that with `KPIPE_BROKERS` and `KAFKA_BROKERS` set and leaves with its
 /// status.
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  kpipe broker --topic orders --topic audit:1 -- ./smoke-test.sh
+  kpipe broker --topic orders -- bash             a shell in which every kpipe finds it
+  kpipe broker --topic orders --nodes 3 | jq -r .brokers")]
 pub(crate) struct Args {
     /// Make a topic (can be repeated) [default: 3 partitions, replication 1]
     #[arg(long = "topic", value_name = "NAME[:PARTITIONS[:REPLICATION]]")]

@@ -38,6 +38,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+    // Behind `--` is the command of `handle` and `broker`.
+    let escaped = args.words.iter().take(args.index).any(|word| word == "--");
+    if escaped {
+        return print(&format!("{FILES}\n"));
+    }
     let known = Arc::new(Known::by(&args.words, context));
     let mut grammar = knowing(crate::grammar(), &mut Vec::new(), &known);
     let folder = std::env::current_dir().ok();
@@ -59,7 +64,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     if typed_nothing && !found.iter().all(is_flag) {
         found.retain(|candidate| !is_flag(candidate));
     }
-    let mut out = output::stdout().map_err(CommandError::failed)?;
     let mut text = String::new();
     for candidate in found {
         let value = candidate.get_value().to_string_lossy();
@@ -74,6 +78,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         }
         text.push('\n');
     }
+    print(&text)
+}
+
+fn print(text: &str) -> Result<Outcome, CommandError> {
+    let mut out = output::stdout().map_err(CommandError::failed)?;
     output::tolerate_closed(out.write_all(text.as_bytes()))?;
     Ok(Outcome::DONE)
 }
@@ -98,7 +107,8 @@ fn source(path: &[String], argument: &Arg) -> Option<Source> {
         return None;
     }
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let value = argument.get_value_names()?.first()?.as_str();
+    let value = argument.get_value_names()?.first()?;
+    let value = value.trim_end_matches(",…");
     match (path.as_slice(), argument.get_id().as_str(), value) {
         (_, "profile", _) => Some(Source::Profiles),
         (["topic", "request" | "create" | "import"], _, "NAME") => None,
@@ -114,7 +124,7 @@ fn source(path: &[String], argument: &Arg) -> Option<Source> {
         (["wait", "group"], _, "NAME") | (_, _, "GROUP" | "GROUPS") => Some(Source::Groups),
         (_, _, "KIND" | "KINDS") => Some(Source::Kinds),
         (_, _, "USER") => Some(Source::Users),
-        (_, _, "CMD" | "FILE" | "DIR") => Some(Source::Files),
+        (_, _, "CMD" | "COMMAND" | "FILE" | "DIR") => Some(Source::Files),
         _ => match argument.get_value_hint() {
             ValueHint::Unknown => None,
             _ => Some(Source::Files),

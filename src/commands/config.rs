@@ -20,6 +20,10 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print every effective value and where it came from, secrets masked
+    #[command(after_long_help = "\
+Examples:
+  kpipe config show
+  kpipe -C prod config show | jq -r 'select(.property == \"bootstrap.servers\").value'")]
     Show {
         /// How to print
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]

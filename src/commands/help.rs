@@ -7,9 +7,12 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
 
-/// Print a page: `record-line`, `connection`, `approval`, `generate`, `handle`, `store`,
-/// `dead-letters`, `tracing`, `ci` or `exit-status`
+/// Print a page of the documentation
 #[derive(clap::Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  kpipe help record-line
+  kpipe help exit-status | less")]
 pub(crate) struct Args {
     /// The page; without one, the commands
     topic: Option<Topic>,
@@ -17,31 +20,51 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Topic {
+    /// How one record is one line of JSON
     RecordLine,
+    /// Which cluster, and how: flags, files, profiles, secrets
     Connection,
-    Approval,
+    /// Where reading begins and ends, and how times are written
+    Offsets,
+    /// What each exit status means
     ExitStatus,
+    /// Topics by approval
+    Approval,
+    /// Synthetic records
     Generate,
+    /// A command per record: statuses, tries, order
     Handle,
+    /// Records in SQLite
     Store,
-    Tracing,
-    Ci,
+    /// Records that could not be handled
     DeadLetters,
+    /// One message through its stages
+    Tracing,
+    /// Waiting and checking in CI
+    Ci,
+    /// Jobs that are silent on success
+    Cron,
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, CommandError> {
+    let commands;
     let text = match args.topic {
-        Some(Topic::RecordLine) => include_str!("../../docs/record-line.md").to_owned(),
-        Some(Topic::Connection) => include_str!("../../docs/connection.md").to_owned(),
-        Some(Topic::Approval) => include_str!("../../docs/approval.md").to_owned(),
-        Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md").to_owned(),
-        Some(Topic::Generate) => include_str!("../../docs/generate.md").to_owned(),
-        Some(Topic::Handle) => include_str!("../../docs/handle.md").to_owned(),
-        Some(Topic::Store) => include_str!("../../docs/store.md").to_owned(),
-        Some(Topic::Tracing) => include_str!("../../docs/tracing.md").to_owned(),
-        Some(Topic::Ci) => include_str!("../../docs/ci.md").to_owned(),
-        Some(Topic::DeadLetters) => include_str!("../../docs/dead-letters.md").to_owned(),
-        None => crate::cli_help(),
+        Some(Topic::RecordLine) => include_str!("../../docs/record-line.md"),
+        Some(Topic::Connection) => include_str!("../../docs/connection.md"),
+        Some(Topic::Offsets) => include_str!("../../docs/offsets.md"),
+        Some(Topic::ExitStatus) => include_str!("../../docs/exit-status.md"),
+        Some(Topic::Approval) => include_str!("../../docs/approval.md"),
+        Some(Topic::Generate) => include_str!("../../docs/generate.md"),
+        Some(Topic::Handle) => include_str!("../../docs/handle.md"),
+        Some(Topic::Store) => include_str!("../../docs/store.md"),
+        Some(Topic::DeadLetters) => include_str!("../../docs/dead-letters.md"),
+        Some(Topic::Tracing) => include_str!("../../docs/tracing.md"),
+        Some(Topic::Ci) => include_str!("../../docs/ci.md"),
+        Some(Topic::Cron) => include_str!("../../docs/cron.md"),
+        None => {
+            commands = crate::cli_help();
+            &commands
+        }
     };
     let mut out = output::stdout().map_err(CommandError::failed)?;
     output::tolerate_closed(out.write_all(text.as_bytes()))?;

@@ -103,9 +103,15 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
         .manual("kpipe");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
 
     let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    // Not all the flags in a row, as clap_mangen has it: they are some forty.
+    let usage = command.clone().render_usage().to_string();
+    for line in usage.lines() {
+        roff.text([roman(line.trim_start_matches("Usage:").trim_start())]);
+        roff.control("br", []);
+    }
     if let Some(about) = command.get_long_about().or(command.get_about()) {
         roff.control("SH", ["DESCRIPTION"]);
         prose(&mut roff, &about.to_string());
@@ -115,7 +121,17 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
         .get_arguments()
         .any(|argument| !argument.is_hide_set())
     {
-        man.render_options_section(&mut page)?;
+        let mut options = Vec::new();
+        man.render_options_section(&mut options)?;
+        // The headings of help are parts of the options here, not sections beside them.
+        let options = String::from_utf8(options).map_err(io::Error::other)?;
+        for line in options.split_inclusive('\n') {
+            let heading = line.strip_prefix(".SH ");
+            match heading.filter(|heading| heading.trim_end() != "OPTIONS") {
+                Some(heading) => write!(page, ".SS {heading}")?,
+                None => page.write_all(line.as_bytes())?,
+            }
+        }
     }
 
     let mut roff = Roff::new();

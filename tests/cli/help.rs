@@ -9,6 +9,8 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         ("record-line", include_str!("../../docs/record-line.md")),
         ("approval", include_str!("../../docs/approval.md")),
         ("exit-status", include_str!("../../docs/exit-status.md")),
+        ("offsets", include_str!("../../docs/offsets.md")),
+        ("cron", include_str!("../../docs/cron.md")),
         ("generate", include_str!("../../docs/generate.md")),
         ("handle", include_str!("../../docs/handle.md")),
         ("store", include_str!("../../docs/store.md")),

@@ -65,8 +65,20 @@ fn rdkafka_is_named_in_kafka_alone() {
 fn clap_is_named_where_arguments_are() {
     only(
         "clap",
-        &["src/cli.rs", "src/commands/", "src/lib.rs", "src/ui/"],
+        &[
+            "src/cli.rs",
+            "src/commands/",
+            "src/documented.rs",
+            "src/lib.rs",
+            "src/ui/",
+        ],
     );
+}
+
+#[test]
+fn what_completes_and_what_makes_pages_are_named_by_their_commands_alone() {
+    only("clap_complete", &["src/commands/complete.rs"]);
+    only("clap_mangen", &["src/commands/man.rs"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod approved;
 mod broker;
 mod completions;
 mod config;
+mod dependencies;
 mod dlq;
 mod examples;
 mod expect;
