@@ -34,7 +34,7 @@ enum Topic {
     Generate,
     /// A command per record: statuses, tries, order
     Handle,
-    /// Records in SQLite
+    /// Records in a database, each exactly once
     Store,
     /// Records that could not be handled
     DeadLetters,
