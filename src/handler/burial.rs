@@ -13,6 +13,7 @@ impl Worker {
     pub(super) fn bury(&mut self, item: Item, failure: &Failure, attempts: u32) {
         let tools = self.tools.clone();
         let place = item.place().to_string();
+        tools.failed(&item, failure);
         match &tools.manner.last_resort {
             LastResort::Stop => {
                 self.fail(Error::NotHandled {

@@ -6,7 +6,7 @@ use super::attempts::{Answer, Attempts, Tried};
 use super::listener::Stdout;
 use super::process::{Herd, Program};
 use super::queue::Queue;
-use super::{Breaker, Chatter, Error, Item, Manner, Metrics, Outlet};
+use super::{Breaker, Chatter, Error, Failure, Item, Manner, Metrics, Outlet};
 use crate::record::Record;
 
 /// What all workers use.
@@ -32,6 +32,8 @@ pub trait Witness: Send + Sync {
     fn consumed(&self, record: &Record<'_>);
     /// Its handler accepted it; where there is output, that was acknowledged.
     fn accepted(&self, record: &Record<'_>);
+    /// It was tried as often as allowed, and is not to be tried again in this run; why, in words.
+    fn failed(&self, record: &Record<'_>, why: &str);
 }
 
 impl Tools {
@@ -46,7 +48,15 @@ impl Tools {
         self.tell(items, |witness, record| witness.accepted(record));
     }
 
-    fn tell(&self, items: &[Item], what: fn(&dyn Witness, &Record<'_>)) {
+    /// It was tried as often as allowed.
+    pub(super) fn failed(&self, item: &Item, why: &Failure) {
+        let tell = |witness: &dyn Witness, record: &Record<'_>| {
+            witness.failed(record, &why.to_string());
+        };
+        self.tell(std::slice::from_ref(item), tell);
+    }
+
+    fn tell(&self, items: &[Item], what: impl Fn(&dyn Witness, &Record<'_>)) {
         let Some(witness) = self.witness.as_deref() else {
             return;
         };

@@ -1,7 +1,7 @@
 //! A sink in front of another one, which reports what happens to each record there.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::stages::Reporter;
 use crate::pipeline::pump::Sink;
@@ -63,6 +63,14 @@ impl<S: Sink> Sink for Witness<'_, S> {
 
     fn flush(&mut self, until: Option<Instant>) -> io::Result<bool> {
         self.sink.flush(until)
+    }
+
+    fn pass(&mut self, topic: &str, partition: i32, offset: i64) {
+        self.sink.pass(topic, partition, offset);
+    }
+
+    fn flush_interval(&self) -> Duration {
+        self.sink.flush_interval()
     }
 
     fn is_closed(&self) -> bool {

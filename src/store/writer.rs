@@ -14,6 +14,8 @@ use super::statements::{Parameter, Step, Steps};
 use super::{Error, Kept, Script, kept, of_file, open};
 use crate::pipeline::pump::Sink;
 use crate::record::Record;
+use crate::sink::stages::Reporter;
+use crate::trace::{Stage, StageEvent};
 
 /// Records that wait for their transaction are no more than this, in bytes.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -66,6 +68,10 @@ pub struct Writer {
     counts: Counts,
     /// Where partitions are begun, in a group.
     kept: Option<Arc<Kept>>,
+    /// Who is told of what is stored.
+    reporter: Option<Reporter>,
+    /// What is told of the records that wait, once they are stored.
+    untold: Vec<StageEvent>,
 }
 
 impl Writer {
@@ -92,12 +98,19 @@ impl Writer {
             last: 0,
             counts: Counts::default(),
             kept: None,
+            reporter: None,
+            untold: Vec::new(),
         })
     }
 
     /// Makes sure that what is stored of a partition reaches to where `kept` lets it begin.
     pub fn follow(&mut self, kept: Arc<Kept>) {
         self.kept = Some(kept);
+    }
+
+    /// Tells `reporter`, if there is one, of each record when it was consumed and that it is stored.
+    pub fn report_to(&mut self, reporter: Option<Reporter>) {
+        self.reporter = reporter;
     }
 
     /// What was committed so far.
@@ -114,6 +127,10 @@ impl Writer {
         let place = self.place(record.topic, record.partition);
         self.reach(place, record.offset);
         self.buffer.push(place, record, &self.steps);
+        if let Some(reporter) = &self.reporter {
+            let event = StageEvent::of_record(Stage::Consumed, reporter.now(), record);
+            self.untold.push(event);
+        }
         if self.buffer.rows.len() >= self.manner.batch || self.buffer.size() >= MOST_BYTES {
             self.commit()?;
         }
@@ -172,7 +189,24 @@ impl Writer {
             place.is_touched = false;
         }
         self.buffer.clear();
+        self.report();
         Ok(())
+    }
+
+    fn report(&mut self) {
+        let Some(reporter) = &self.reporter else {
+            return;
+        };
+        let at = reporter.now();
+        for consumed in self.untold.drain(..) {
+            let stored = StageEvent {
+                stage: Stage::Stored,
+                at,
+                ..consumed.clone()
+            };
+            reporter.report(consumed);
+            reporter.report(stored);
+        }
     }
 
     /// The same within a time; says whether it is done, as it is not while somebody else keeps the file locked.

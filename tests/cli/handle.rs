@@ -689,3 +689,42 @@ fn records_of_a_key_keep_their_order_when_many_run() {
     }
     assert_eq!(left(&place), "");
 }
+
+#[test]
+fn the_stages_of_each_record_are_reported_and_where_one_stopped() {
+    let place = orders();
+    let script = r#"read -r line; case "$line" in *v1*) echo "no v1" >&2; exit 65;; esac"#;
+    let flags = ["--skip", "-q", "--trace", "--trace-file", "s"];
+    handle(&place, &flags, script).ends(0);
+    let text = String::from_utf8(place.read("s")).unwrap();
+    let events: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<String> = events
+        .iter()
+        .map(|event| {
+            format!("{} {} {}", event["offset"], event["stage"], event["status"]).replace('"', "")
+        })
+        .collect();
+    let mut sorted = told.clone();
+    sorted.sort();
+    assert_eq!(
+        sorted,
+        [
+            "0 CONSUMED ok",
+            "0 PROCESSED ok",
+            "1 CONSUMED ok",
+            "1 PROCESSED error",
+            "2 CONSUMED ok",
+            "2 PROCESSED ok",
+            "3 CONSUMED ok",
+            "3 PROCESSED ok",
+        ],
+        "{text}"
+    );
+    let failed = events.iter().find(|event| event["status"] == "error");
+    let why = failed.unwrap()["error"].as_str().unwrap();
+    assert!(why.contains("exit 65") && why.contains("no v1"), "{why}");
+    assert!(events.iter().all(|event| event["group"] == "g"), "{text}");
+}

@@ -14,6 +14,7 @@ mod completions;
 mod config;
 mod dependencies;
 mod dlq;
+mod documented;
 mod examples;
 mod expect;
 mod generate;

@@ -674,3 +674,31 @@ fn the_statements_of_the_page_work_together() {
         ["'u2' 'LOGIN_FAILED' 'orders[0]@2'"]
     );
 }
+
+#[test]
+fn what_is_stored_is_reported_when_it_is() {
+    let place = orders();
+    let trace = ["--trace", "--trace-file", "s"];
+    store(&place, &trace).ends(0).errors("4 stored\n");
+    let text = String::from_utf8(place.read("s")).unwrap();
+    let mut told: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            let fields = ["partition", "offset", "stage", "group", "service"];
+            fields.map(|field| event[field].to_string()).join(" ")
+        })
+        .collect();
+    told.sort();
+    let expected: Vec<String> = ["0 0", "0 1", "1 0", "1 1"]
+        .iter()
+        .flat_map(|position| {
+            ["CONSUMED", "STORED"]
+                .map(|stage| format!("{position} \"{stage}\" \"g\" \"kpipe-store\""))
+        })
+        .collect();
+    assert_eq!(told, expected);
+    store(&place, &["--rebuild", "--trace"])
+        .ends(2)
+        .says(&["a rebuild stores it again"]);
+}

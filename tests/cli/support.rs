@@ -355,6 +355,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// For who minds a few statuses alone.
+    pub(crate) fn status(&self) -> ExitStatus {
+        self.status
+    }
+
     #[track_caller]
     pub(crate) fn ends(self, status: i32) -> Self {
         assert_eq!(self.status.code(), Some(status), "{}", self.told());

@@ -144,6 +144,148 @@ fn the_stages_of_one_message_are_in_order_with_its_place() {
     );
 }
 
+/// Sends one message that is traced, and returns its id.
+fn sent(topic: &str, value: &str, stages: &str) -> String {
+    let send = ["send", topic, value, "-p", "1", "--assign", "sent_at=now"];
+    let receipt = kpipe(send)
+        .args(["--trace", "--trace-topic", stages])
+        .run()
+        .ok()
+        .lines();
+    receipt[0]["message_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn one_message_is_followed_through_send_handle_store_and_tail() {
+    let stages = stages();
+    let topic = topic("followed").partitions(2).create();
+    topic.append_numbers(1, 0..3);
+    let id = sent(&topic, "{\"total\":1}", &stages);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.db");
+    let trace = ["--trace", "--trace-topic", stages.as_str()];
+    let (billing, archive) = (group(), group());
+    kpipe([
+        "handle",
+        &topic,
+        "-g",
+        &billing,
+        "-o",
+        "beginning",
+        "-e",
+        "-q",
+    ])
+    .args(trace)
+    .args(["--", "cat"])
+    .run()
+    .ok();
+    kpipe([
+        "store",
+        &topic,
+        "-g",
+        &archive,
+        "-o",
+        "beginning",
+        "-e",
+        "--db",
+    ])
+    .args([&file])
+    .args(trace)
+    .run()
+    .ok();
+    bash(&format!(
+        "kpipe tail {} -p 1 -o 3 -n 1 | kpipe trace mark BROADCASTED --trace-topic {stages} --service web",
+        &*topic
+    ))
+    .run()
+    .ok();
+    let own = |events: Vec<(String, String, Value)>| -> Vec<Value> {
+        let of_it = events.into_iter().filter(|(_, key, _)| *key == id);
+        of_it.map(|(_, _, event)| event).collect()
+    };
+    let events = own(events(&stages));
+    let told: Vec<String> = events
+        .iter()
+        .map(|event| {
+            let fields = ["stage", "status", "partition", "offset", "group"];
+            let text = fields.map(|field| event[field].to_string()).join(" ");
+            text.replace('"', "")
+                .replace(&billing, "b")
+                .replace(&archive, "a")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "CREATED ok null null null",
+            "VALIDATED ok null null null",
+            "ENRICHED ok null null null",
+            "PUBLISHED ok 1 null null",
+            "PERSISTED ok 1 3 null",
+            "CONSUMED ok 1 3 b",
+            "PROCESSED ok 1 3 b",
+            "CONSUMED ok 1 3 a",
+            "STORED ok 1 3 a",
+            "BROADCASTED ok 1 3 null",
+        ]
+    );
+    // And the question at night.
+    let answer = kpipe(["trace", &id, "--trace-topic", &stages])
+        .run()
+        .ok()
+        .lines();
+    let stages_of: Vec<&str> = answer
+        .iter()
+        .filter_map(|row| row["stage"].as_str())
+        .collect();
+    for stage in [
+        "CREATED",
+        "PERSISTED",
+        "CONSUMED",
+        "PROCESSED",
+        "STORED",
+        "BROADCASTED",
+    ] {
+        assert!(stages_of.contains(&stage), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_handler_that_fails_shows_where_a_message_stopped() {
+    let stages = stages();
+    let topic = topic("stopped").partitions(2).create();
+    let id = sent(&topic, "{\"total\":-1}", &stages);
+    let group = group();
+    kpipe([
+        "handle",
+        &topic,
+        "-g",
+        &group,
+        "-o",
+        "beginning",
+        "-e",
+        "--skip",
+    ])
+    .args(["--trace", "--trace-topic", &stages])
+    .args(["--", "sh", "-c", "echo negative >&2; exit 65"])
+    .run()
+    .ok();
+    let events = events(&stages);
+    let (_, _, last) = events.iter().rfind(|(_, key, _)| *key == id).unwrap();
+    assert_eq!(
+        (&last["stage"], &last["status"]),
+        (&"PROCESSED".into(), &"error".into())
+    );
+    assert!(
+        last["error"].as_str().unwrap().contains("negative"),
+        "{last}"
+    );
+    assert_eq!(last["group"], group);
+    let answer = kpipe(["trace", &id, "--trace-topic", &stages]).run();
+    let told = String::from_utf8_lossy(&answer.stdout).into_owned();
+    assert!(told.contains("negative"), "{told}");
+}
+
 #[test]
 fn without_the_topic_of_stages_delivery_is_as_ever_and_that_is_told() {
     let topic = topic("untraced").partitions(1).create();

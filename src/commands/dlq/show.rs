@@ -23,7 +23,8 @@ use crate::ui::pretty::Pretty;
 Examples:
   kpipe dlq show dlq.orders -l 5
   kpipe dlq show dlq.orders --since 1h --grep 'h:dlq.status=timeout'
-  kpipe dlq show dlq.orders | jq -c 'del(.partition, .timestamp) | .value.total |= tonumber' | kpipe send orders
+  kpipe dlq show dlq.orders | jq -c 'del(.partition, .timestamp) | .value.total |= tonumber' \\
+      | kpipe send orders
 
 TIME is RFC 3339, a date, seconds or milliseconds since the epoch, or a time ago (`2h`, `7d`).")]
 pub(crate) struct Args {

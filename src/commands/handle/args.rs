@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::commands::selection::Selection;
+use crate::commands::tracing::TraceArgs;
 use crate::error::CommandError;
 use crate::handler::{Backoff, Form, LastResort, Manner, Rule, Target};
 use crate::kafka::{Error, is_topic_name};
@@ -193,6 +194,9 @@ pub(crate) struct Args {
     /// Write counts to this file, for Prometheus, every few seconds and at the end
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) metrics: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
 
     /// What to run, and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]

@@ -6,16 +6,20 @@ mod report;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::handler::{
     self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Queue,
-    Stdout, Tools, chatter,
+    Stdout, Tools, Witness, chatter,
 };
 use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Topics};
 use crate::pipeline::pump::{End, Running};
+use crate::record::Record;
 use crate::sink::output::cannot_write;
+use crate::sink::stages::Reporter;
+use crate::trace::Stage;
 
 pub(crate) use args::Args;
 
@@ -41,6 +45,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let outlet = outlet(args, &manner, &cluster, context)?;
     let (chatter, lines) = chatter();
     let report = report::Report::start(args, context, lines, start)?;
+    let reporter = (args.trace).start("kpipe-handle", Some(args.group.clone()), context)?;
     let exactly_once = args.exactly_once;
     let herd = Herd::default();
     let running = herd.clone();
@@ -55,7 +60,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         metrics: Arc::default(),
         outlet: outlet.map(Mutex::new),
         attempts: attempts.map(Mutex::new),
-        witness: None,
+        witness: witness(reporter.clone()),
         manner,
     });
     let (sender, events) = handler::channel_of_events();
@@ -94,6 +99,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     // Whoever speaks to the report is gone with it.
     drop(tools);
     report.finish(&metrics);
+    tracing::finish(reporter.as_ref(), context);
     let end = ended?;
     match closed {
         // What was asked is to end; that some will come again is worth a word.
@@ -108,6 +114,27 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         End::Stopped => Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal)),
         _ => Ok(Outcome::DONE),
     }
+}
+
+/// Tells of each record what stages it reached, if anybody wants to know.
+fn witness(reporter: Option<Reporter>) -> Option<Box<dyn Witness>> {
+    struct Stages(Reporter);
+
+    impl Witness for Stages {
+        fn consumed(&self, record: &Record<'_>) {
+            self.0.reached(Stage::Consumed, record);
+        }
+
+        fn accepted(&self, record: &Record<'_>) {
+            self.0.reached(Stage::Processed, record);
+        }
+
+        fn failed(&self, record: &Record<'_>, why: &str) {
+            self.0.failed(Stage::Processed, record, why);
+        }
+    }
+
+    reporter.map(|reporter| Box::new(Stages(reporter)) as Box<dyn Witness>)
 }
 
 /// When the group is left at the latest: after a signal, what is left of the time to drain.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::commands::selection::Selection;
+use crate::commands::tracing::TraceArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::store::{Manner, Script};
@@ -79,6 +80,9 @@ pub(crate) struct Args {
     )]
     flush_interval: Duration,
 
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
+
     /// On stdin, accept fields that record lines do not have
     #[arg(long, conflicts_with = "topics", help_heading = "What")]
     pub(super) ignore_unknown: bool,
@@ -112,6 +116,12 @@ impl Args {
                 .hint("name a topic and a group: kpipe store TOPIC -g GROUP --db FILE"));
             }
         } else if self.rebuild {
+            if self.trace.is_asked_for() {
+                return Err(CommandError::usage(
+                    "`--trace` tells of what is stored for the first time, and a rebuild stores it again",
+                )
+                .hint("leave `--trace` out"));
+            }
             let count = self.selection.count.map(|_| "--count");
             if let Some(flag) = place.or(count) {
                 return Err(CommandError::usage(format!(

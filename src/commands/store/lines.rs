@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Args, told};
 use crate::commands::send::CannotRead;
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -39,7 +40,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         })
     };
     let input = Input::open(Path::new("-")).map_err(cannot_read)?;
-    let writer = Writer::open(&args.db, args.manner(context))?;
+    let mut writer = Writer::open(&args.db, args.manner(context))?;
+    let reporter = args.trace.start("kpipe-store", None, context)?;
+    writer.report_to(reporter.clone());
     let reader = Reader {
         longest_line: LONGEST_LINE,
         // A pipe that is full when it is time to stop holds records that somebody counts as handed over.
@@ -68,6 +71,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     };
     let ended = lines.take_all(&pieces, args.flush_interval());
     let end = lines.writer.commit();
+    tracing::finish(reporter.as_ref(), context);
     if ended.is_ok() || lines.writer.counts() != Counts::default() {
         told(context, lines.writer.counts(), lines.bad);
     }

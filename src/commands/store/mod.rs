@@ -8,6 +8,7 @@ use std::time::Instant;
 
 pub(crate) use args::Args;
 
+use crate::commands::tracing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
@@ -38,6 +39,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let mut writer = Writer::open(&args.db, args.manner(context))?;
     let kept = Arc::new(Kept::open(&args.db, &group)?);
     writer.follow(kept.clone());
+    let reporter = (args.trace).start("kpipe-store", Some(group.clone()), context)?;
+    writer.report_to(reporter.clone());
     let cluster = context.cluster()?;
     let membership = Membership {
         group,
@@ -46,6 +49,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         commit: true,
     };
     let end = run.in_group(&cluster, membership, kept, &mut writer);
+    tracing::finish(reporter.as_ref(), context);
     let has_failed = matches!(end, Err(_) | Ok(End::Failed(_)));
     if !has_failed || writer.counts() != Counts::default() {
         told(context, writer.counts(), 0);

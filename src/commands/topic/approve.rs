@@ -16,7 +16,8 @@ use crate::registry::Stamp;
 Examples:
   kpipe topic approve orders --by bob
   kpipe topic approve orders invoices --by bob --comment 'for the new shop'
-  kpipe topic list --state PENDING | jq -c 'select(.partitions < 12)' | kpipe topic approve - --by bob")]
+  kpipe topic list --state PENDING | jq -c 'select(.partitions < 12)' \\
+      | kpipe topic approve - --by bob")]
 pub(super) struct Args {
     #[command(flatten)]
     names: Names,
