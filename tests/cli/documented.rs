@@ -156,6 +156,10 @@ fn furnished() -> Place {
     place
 }
 
+/// How a line is run: what goes on for ever is interrupted.
+const RUN: &str = r#"PATH="$HOME/bin:$PATH" exec timeout --signal INT --kill-after 60 2 \
+    bash -o pipefail -c "$LINE""#;
+
 #[test]
 fn what_is_shown_runs() {
     let place = furnished();
@@ -167,8 +171,6 @@ fn what_is_shown_runs() {
             "{line} is shown no more: {why}"
         );
     }
-    const RUN: &str = r#"PATH="$HOME/bin:$PATH" exec timeout --signal INT --kill-after 60 2 \
-        bash -o pipefail -c "$LINE""#;
     let is_left_out = |line: &&String| LEFT_OUT.iter().any(|(left_out, _)| left_out == line);
     let to_run = lines.iter().filter(|line| !is_left_out(line)).map(|line| {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
