@@ -16,7 +16,7 @@ const LAST_MOMENT: Duration = Duration::from_secs(3);
 /// How long partitions may take to be handed over.
 const HANDOVER: Duration = Duration::from_secs(10);
 
-/// Asks the dispatcher to hand partitions over; see [`Member::join`].
+/// Asks the dispatcher to hand partitions over; see [`Member::join`](crate::kafka::Member::join).
 pub fn drain(events: SyncSender<Event>) -> impl Fn(Handover) + Send + Sync + 'static {
     move |handover| {
         let (done, is_done) = channel();
