@@ -1,0 +1,80 @@
+# Sourced by the examples. Finds kpipe, makes a folder to work in that goes away at the end, with a registry and a
+# configuration of its own in it, and gives words to tell what is done and to check it.
+# shellcheck shell=bash
+set -euo pipefail
+
+# The folder of the example that sources this.
+here=$(cd "$(dirname "$0")" && pwd)
+built=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target
+PATH=$PATH:$built/release:$built/debug
+
+fail() {
+    echo "${0##*/}: $1" >&2
+    exit 1
+}
+
+found=$(command -v "${KPIPE:-kpipe}") || { echo "${0##*/}: no kpipe on PATH or in target; cargo build makes one" >&2 && exit 2; }
+KPIPE=$(realpath "$found")
+export KPIPE
+
+# needs TOPIC[:PARTITIONS]…: the topics of the example. Without a Kafka in KPIPE_BROKERS or KAFKA_BROKERS it starts the
+# script again within one in memory that has them; on another it creates those that are not there.
+needs() {
+    local topic
+    if [[ -z ${KPIPE_BROKERS:-${KAFKA_BROKERS:-}} ]]; then
+        cd "$here"
+        rm -rf "$work"
+        exec env -u KPIPE_CONFIG -u KPIPE_REGISTRY "$KPIPE" broker "${@/#/--topic=}" -- "$here/${0##*/}"
+    fi
+    for topic in "$@"; do
+        kpipe -q wait topic "${topic%:*}" --timeout 0 2>/dev/null ||
+            kpipe -q topic create "${topic%:*}" --partitions "$(partitions "$topic")"
+    done
+}
+
+# The count behind the colon, 3 where there is none, as with `kpipe broker`.
+partitions() { if [[ $1 == *:* ]]; then echo "${1#*:}"; else echo 3; fi; }
+
+# Says what comes next.
+step() { printf '\n== %s\n' "$1"; }
+
+# try STATUS COMMAND: shows a command line, runs it, and compares its status.
+try() {
+    local status=0
+    printf '$ %s\n' "$2"
+    eval "$2" || status=$?
+    ((status == $1)) || fail "status $status instead of $1: $2"
+    ((status == 0)) || printf '[status %s]\n' "$status"
+}
+
+# same EXPECTED ACTUAL WHAT: ends with both where they differ.
+same() { [[ $1 == "$2" ]] || fail "$3: expected $(printf %q "$1"), got $(printf %q "$2")"; }
+
+# Starts a command in the background; it is ended with the example. Its process id is $!.
+children=()
+background() {
+    "$@" &
+    children+=("$!")
+}
+
+# end PROCESS: asks one of them to end, and waits until it has: its status.
+end() {
+    kill "$1" 2>/dev/null || true
+    wait "$1"
+}
+
+leave() {
+    local child
+    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
+    wait
+    rm -rf "$work"
+}
+
+work=$(mktemp -d)
+trap leave EXIT
+cd "$work"
+mkdir bin
+ln -s "$KPIPE" bin/kpipe
+PATH=$work/bin:$PATH
+: >config.toml
+export KPIPE_CONFIG=$work/config.toml KPIPE_REGISTRY=$work/registry.db
