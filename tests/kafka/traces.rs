@@ -2,37 +2,9 @@
 
 use std::process::Command;
 
-use crate::support::executable::kpipe;
-use crate::support::kafka::{GROUP_PREFIX, groups, topic};
-
+/// Not even the topic that groups are kept in: on a broker of its own, because groups of other tests make it.
 #[test]
-fn reading_alone_leaves_no_group() {
-    let topic = topic("no-group").partitions(3).create();
-    topic.append_numbers(1, 0..10);
-    kpipe(["tail", &topic, "-e"]).run().ok();
-    kpipe(["tail", &topic, "-l", "3"]).run().ok();
-    kpipe(["trace", "nobody", "--topics", &topic])
-        .run()
-        .exits(1);
-    let following = kpipe(["tail", &topic, "-o", "beginning"]).start();
-    following.lines(10);
-    let member = kpipe(["tail", &topic, "-g", &crate::support::kafka::group()]).start();
-    member.lines(10);
-    let groups = groups();
-    assert!(!groups.is_empty());
-    assert!(
-        groups.iter().all(|group| {
-            // Those of subscribers, in tests that run beside this one.
-            let group = group.strip_prefix("consumer_group_").unwrap_or(group);
-            group.starts_with(GROUP_PREFIX) || group == "user_1"
-        }),
-        "{groups:?}"
-    );
-}
-
-/// On a broker of its own, because groups of other tests make the topic that must not be there.
-#[test]
-fn sending_and_reading_alone_do_not_make_the_offsets_topic() {
+fn sending_and_reading_alone_leave_no_group() {
     let script = r#"
         set -eu
         topics() {
@@ -44,7 +16,11 @@ fn sending_and_reading_alone_do_not_make_the_offsets_topic() {
         "$KPIPE" tail only -e >&2
         "$KPIPE" tail only -l 1 >&2
         "$KPIPE" tail only -n 1 -o beginning >&2
+        "$KPIPE" tail only -o beginning --idle 300ms >&2
         "$KPIPE" trace --key x --where /a=1 --topics only >&2 || test $? = 1
+        topics --list
+        # So it would be seen.
+        "$KPIPE" tail only -g somebody -e >&2
         topics --list
     "#;
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/ci/kafka"))
@@ -57,5 +33,5 @@ fn sending_and_reading_alone_do_not_make_the_offsets_topic() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "only\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "only\n__consumer_offsets\nonly\n");
 }

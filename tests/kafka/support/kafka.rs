@@ -36,22 +36,9 @@ pub(crate) fn unique(name: &str) -> String {
     format!("{name}-{}-{count}", std::process::id())
 }
 
-/// What every group of these tests begins with.
-pub(crate) const GROUP_PREFIX: &str = "group-of-a-test";
-
 /// A group that no other test has.
 pub(crate) fn group() -> String {
-    unique(GROUP_PREFIX)
-}
-
-/// The names of the groups that the cluster knows.
-pub(crate) fn groups() -> Vec<String> {
-    let consumer: BaseConsumer = client().create().unwrap();
-    let list = consumer.fetch_group_list(None, PATIENCE).unwrap();
-    list.groups()
-        .iter()
-        .map(|group| group.name().to_owned())
-        .collect()
+    unique("group-of-a-test")
 }
 
 /// Where `group` goes on in each partition of `topic`; 0 where it has committed nothing.
