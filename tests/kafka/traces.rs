@@ -33,5 +33,8 @@ fn sending_and_reading_alone_leave_no_group() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "only\n__consumer_offsets\nonly\n");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "only\n__consumer_offsets\nonly\n"
+    );
 }
