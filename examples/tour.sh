@@ -1,100 +1,67 @@
 #!/usr/bin/env bash
-# The main job in under a minute: send, tail, copy, resume, mend. Ends with an error where one of its checks fails.
+# The first minute: a topic from its request to the trace of one record. Ends with an error where one of its checks fails.
 #
-#     kpipe broker --topic orders --topic copy -- examples/tour.sh     in memory
-#     ci/kafka examples/tour.sh                                        on real Kafka, started for the occasion
-#
-# Elsewhere it wants two empty topics: examples/tour.sh ORDERS COPY
-set -euo pipefail
+#     kpipe broker --topic orders --topic copy --topic dlq.orders --topic kpipe.stages -- examples/tour.sh     in memory
+#     ci/kafka examples/tour.sh                                     on real Kafka, started for the occasion
+source "$(dirname "$0")/setting.sh"
 
-here=$(cd "$(dirname "$0")" && pwd)
-PATH=$PATH:$here/../target/release:$here/../target/debug
-kpipe=$(command -v "${KPIPE:-kpipe}") || { echo "tour: no kpipe on PATH or in target; cargo build makes one" >&2 && exit 2; }
-kpipe=$(realpath "$kpipe")
-kpipe() { "$kpipe" "$@"; }
-orders=${1:-orders} copy=${2:-copy}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+[[ -n ${KPIPE_BROKERS:-${KAFKA_BROKERS:-}} ]] || needs orders copy dlq.orders kpipe.stages
 
-step() { printf '\n== %s\n' "$1"; }
+step "Ask for a topic. Nobody may send to it before somebody else has approved it"
+try 0 "kpipe topic request orders --by alice --type order --config retention.ms=-1"
+try 4 "kpipe send orders '{\"id\":1}' --approved-only"
+try 4 "kpipe topic approve orders --by alice"
+try 0 "kpipe topic approve orders --by bob --comment 'for the new shop'"
 
-fail() {
-    echo "tour: $1" >&2
-    exit 1
-}
-
-# Shows a command, runs it, and compares its status.
-try() {
-    local status=0
-    printf '$ %s\n' "$2"
-    eval "$2" || status=$?
-    ((status == $1)) || fail "status $status instead of $1"
-    ((status == 0)) || printf '[status %s]\n' "$status"
-}
-
-# Record lines without topic and offset, in an order of their own: what a copy has in common with its original.
-content() { sed -E 's/^\{"topic":"[^"]*",("partition":[0-9]+,)"offset":[0-9]+,/{\1/' | sort; }
-
-if [[ -n ${KAFKA_CLASSPATH:-} ]]; then
-    for topic in "$orders" "$copy"; do
-        java -XX:TieredStopAtLevel=1 -cp "$KAFKA_CLASSPATH" org.apache.kafka.tools.TopicCommand \
-            --bootstrap-server "${KAFKA_BROKERS:?}" --create --topic "$topic" --partitions 3 >/dev/null
-    done
-fi
-for topic in "$orders" "$copy"; do
-    [[ -z $(kpipe tail "$topic" -e -n 1) ]] || fail "topic $topic is not empty"
+step "Reconcile creates what is approved, or takes what is there already"
+try 0 "kpipe topic reconcile"
+for name in copy dlq.orders; do
+    kpipe topic request "$name" --config retention.ms=-1 --by alice --approved-by bob >topics
 done
+try 0 "kpipe -q topic reconcile && kpipe trace init"
 
-step "Send one record; its receipt says where it is"
-try 0 "kpipe send $orders '{\"id\":1,\"user\":\"u-17\",\"total\":9.50}' -k u-17 -H source=tour"
+step "Generate two hundred events of a food delivery, the same every time, and send them: each is acknowledged"
+try 0 "kpipe generate order -n 200 --seed 7 --start 2026-11-20 --topic orders --manifest made.json | kpipe send --approved-only"
 
-step "Send lines; each is a value, and its key is taken out of it"
-printf '{"id":%d,"user":"u-%d","total":%d}\n' 2 17 120 3 18 80 4 19 300 >lines
-try 0 "kpipe send $orders --lines --key-from /user < lines"
+step "Tail: all there is, in a form of your own, then end"
+try 0 "kpipe tail orders -e --where '/data_type=OrderCreated' --where '/payload/total_minor>7000' -f '%T{RFC3339} partition %p: order %k\n'"
+try 0 "kpipe -q tail orders -e | kpipe generate verify made.json"
 
 step "Send what other tools lose: a null, bytes that are not text, a header twice, a time"
-cat >records.jsonl <<'RECORDS'
-{"key":"u-18","value":null}
-{"key":"u-19","value_base64":"/wAB","headers":[{"key":"hop","value":"a"},{"key":"hop","value":"b"},{"key":"hop","value":null}]}
-{"timestamp":"2025-11-20T20:00:00.123Z","key":"u-17","value":"the text null is not null, and neither is: null"}
+cat >odd.jsonl <<'RECORDS'
+{"topic":"orders","key":"u-18","value":null}
+{"topic":"orders","key":"u-19","value_base64":"/wAB","headers":[{"key":"hop","value":"a"},{"key":"hop","value":"b"},{"key":"hop","value":null}]}
+{"topic":"orders","timestamp":"2025-11-20T20:00:00.123Z","key":"u-17","value":"the text null is not null, and neither is: null"}
 RECORDS
-try 0 "kpipe send $orders --file records.jsonl"
+try 0 "kpipe send < odd.jsonl"
 
-step "Tail: all there is, as record lines, then end"
-try 0 "kpipe tail $orders -e"
+step "Copy the topic: every byte, every header, every time"
+try 0 "kpipe tail orders -e | kpipe send copy"
+content() { sed -E 's/^\{"topic":"[^"]*",("partition":[0-9]+,)"offset":[0-9]+,/{\1/' | sort; }
+same "$(kpipe -q tail orders -e | content | cksum)" "$(kpipe -q tail copy -e | content | cksum)" "the copy"
+same 203 "$(kpipe -q tail copy -e | wc -l)" "records in the copy"
 
-step "Tail: only what is wanted, in a form of your own"
-try 0 "kpipe tail $orders -e --where '/total>100' -f '%k ordered at %T{RFC3339}: %s\n'"
+step "Handle: a command per order. The kitchen is out of churros; those are set aside, and the rest is committed"
+try 0 "kpipe handle orders -g kitchen -e --where /data_type=OrderCreated --on 1=reject --dlq -- grep -qv Churros"
+try 1 "kpipe dlq stats dlq.orders"
+same "$(kpipe -q tail orders -e --where /data_type=OrderCreated --grep Churros | wc -l)" \
+    "$(kpipe -q tail dlq.orders -e | wc -l)" "orders with churros, and dead letters"
 
-step "Copy a topic"
-try 0 "kpipe tail $orders -e | kpipe send $copy"
-kpipe tail "$orders" -e | content >original
-kpipe tail "$copy" -e | content >copied
-cmp original copied || fail "the copy differs"
-(($(wc -l <copied) == 7)) || fail "the copy does not have 7 records"
-echo "7 records, every byte the same"
+step "Trace: one record, through whoever had it in hand. Where is it?"
+try 0 "kpipe send orders '{\"id\":\"order-4711\",\"total\":9.50}' -k u-17 --trace"
+try 0 "kpipe handle orders -g kitchen -n 1 --grep order-4711 --trace -- sh -c 'cat >/dev/null'"
+try 0 "kpipe trace order-4711 --output table"
+try 0 "kpipe trace order-4711 | grep '\"stage\":\"PROCESSED\"' | grep -q '\"status\":\"ok\"'"
 
-step "Tail in a group: two records, then the rest, none twice"
-group=tour-$$-$RANDOM
-try 0 "kpipe tail $orders -g $group -n 2 > first"
-try 0 "kpipe tail $orders -g $group -e > rest"
-(($(wc -l <first) == 2)) || fail "the first member did not get 2 records"
-content <first >both
-content <rest >>both
-sort both | cmp - original || fail "the group lost or repeated a record"
-echo "2 and $(wc -l <rest) records"
-
-step "Send lines of which one is bad: it is named, kept, and the status is 1"
+step "A line that is bad is named and kept; nothing is lost, and the status says so"
 printf '{"key":"u-17","value":"good"}\n{"key":"u-18","vlaue":"bad"}\n' >input.jsonl
-try 1 "kpipe send $orders --file input.jsonl --failed left.jsonl"
-try 0 "cat left.jsonl"
-try 0 "sed s/vlaue/value/ left.jsonl | kpipe send $orders"
+try 1 "kpipe send orders --file input.jsonl --failed left.jsonl"
+try 0 "sed s/vlaue/value/ left.jsonl | kpipe send orders"
 
-step "Statuses tell a script what to do"
-try 0 "kpipe -q tail $orders -e -n 1 > /dev/null          # done"
-try 1 "kpipe tail $orders -e --grep k:nobody --fail-empty  # the answer is no"
-try 2 "kpipe send $orders --lines --key-from user < /dev/null  # wrong usage"
-try 3 "kpipe -b localhost:1 tail $orders -e                # cannot be reached: try again later"
+step "Statuses tell a script what to do next"
+try 0 "kpipe -q tail orders -e -n 1 >/dev/null               # done"
+try 1 "kpipe expect orders --where /id=nobody --timeout 0    # the answer is no"
+try 2 "kpipe send orders --lines --key-from user </dev/null  # wrong usage"
+try 3 "kpipe -b localhost:1 tail orders -e                   # cannot be reached: try again later"
 
-printf '\nThat was the tour. Next: kpipe send --help, kpipe tail --help, kpipe help record-line\n'
+printf '\nThat was the tour. Next: kpipe --help, kpipe handle --help, kpipe help record-line\n'

@@ -35,13 +35,24 @@ fn example(name: &str) -> Command {
     Command::new(format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR")))
 }
 
+/// In the words of the README.
 #[test]
-fn the_tour_runs_on_the_built_in_broker() {
+fn the_tour_runs_as_shown() {
+    let readme = include_str!("../../README.md");
+    let shown = readme
+        .lines()
+        .find_map(|line| line.strip_prefix("cargo run --release -- "))
+        .unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_kpipe"));
     command
-        .args(["broker", "--topic", "orders", "--topic", "copy", "--"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tour.sh"));
+        .args(shown.split(' '))
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     passes(command);
+}
+
+#[test]
+fn the_tour_runs_on_the_built_in_broker() {
+    passes(example("tour.sh"));
 }
 
 #[test]
@@ -89,26 +100,31 @@ fn a_broker_that_comes_up_late_is_waited_for_in_a_script() {
     is_forwarding.try_recv().unwrap();
 }
 
+/// Every script that can be started by itself; others are what these give to kpipe.
 #[test]
 fn every_example_is_run_here() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    let mut scripts: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.rsplit('.').next() == Some("sh"))
-        .collect();
-    scripts.sort();
-    assert_eq!(
-        scripts,
-        [
-            "approval.sh",
-            "ci-smoke.sh",
-            "copy-between-clusters.sh",
-            "generate.sh",
-            "late.sh",
-            "recover-failed.sh",
-            "smoke-test.sh",
-            "tour.sh"
-        ]
-    );
+    let examples = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"));
+    let mut folders = vec![examples.to_owned()];
+    let mut scripts = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            if !text.contains("setting.sh\"\n") && !text.contains("exec env") {
+                continue;
+            }
+            scripts += 1;
+            let name = path.strip_prefix(examples).unwrap().to_str().unwrap();
+            assert!(
+                name == "setting.sh"
+                    || include_str!("examples.rs").contains(&format!("\"{name}\"")),
+                "no test runs examples/{name}"
+            );
+        }
+    }
+    assert!(scripts > 5);
 }
