@@ -6,8 +6,16 @@
 source "$(dirname "$0")/../setting.sh"
 
 command -v sqlite3 >/dev/null || fail "sqlite3 is missing; it shows what is in the read model"
-needs orders orders.revenue orders.compensations orders.notification dlq.notification
+given orders orders.revenue orders.compensations orders.notification dlq.notification
 cp "$here"/*.{sh,jq,sql} .
+
+step "The topic of the events is kept for good, because read models are made of it. Kafka's default is a week of event time"
+if real_kafka; then
+    try 0 "kpipe topic create orders --config retention.ms=-1"
+else
+    echo "(left out: the Kafka in memory makes no topics, and keeps everything)"
+fi
+needs orders.revenue orders.compensations orders.notification dlq.notification
 
 step "The life of some orders: 300 events of six types, the same ones every time"
 try 0 "kpipe generate order --seed 7 --start 2026-11-20 --entities 20 -n 300 --manifest made.json | kpipe send orders"
@@ -79,6 +87,8 @@ else
 fi
 try 0 "$saga -n 2 -- jq -cf compensate.jq"
 try 0 "$saga -e -- jq -cf compensate.jq"
+# Waits for them: a transaction shows a moment after its end, and `-e` takes the end as it is now.
+try 0 "kpipe expect orders.compensations --count 4"
 jq -r '.value | select(.data_type == "PaymentProcessed" and .payload.status == "DECLINED").payload.payment_id' log.jsonl | sort >declined
 kpipe tail orders.compensations -e | jq -r .value.payload.payment_id | sort >compensated
 same 4 "$(wc -l <declined)" "declined payments"
@@ -113,7 +123,11 @@ same "50 $(jq -s 'map(.value.payload.total_minor // 0) | add' log.jsonl)" \
     "$(sqlite3 orders.db 'SELECT sum(orders), sum(total_minor) FROM customer' | tr '|' ' ')" "orders and their totals in the new read model"
 try 0 "sqlite3 orders.db 'SELECT * FROM customer ORDER BY orders DESC, id LIMIT 3'"
 
-step "Nobody is behind"
-for group in analytics search notification saga order-store; do
-    same 0 "$(kpipe group lag "$group" | jq -s 'map(.lag) | add')" "how far $group is behind"
+step "Nobody is behind in the orders"
+groups=(analytics search notification order-store)
+# With --exactly-once a group commits with what it sends, so what its filter leaves out at the end still counts as to be read.
+if real_kafka; then echo "(saga is not looked at: its last commit is that of its last compensation)"; else groups+=(saga); fi
+for group in "${groups[@]}"; do
+    same 0 "$(kpipe group lag "$group" --topic orders | jq -s 'map(.lag) | add')" "how far $group is behind"
 done
+echo "${groups[*]}: 0"

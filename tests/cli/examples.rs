@@ -56,8 +56,18 @@ fn the_tour_runs_on_the_built_in_broker() {
 }
 
 #[test]
-fn a_topic_is_approved_and_read_by_its_subscriber() {
-    passes(example("approval.sh"));
+fn topics_are_approved_filled_and_read_and_recover_from_failures() {
+    passes(example("approval/run.sh"));
+}
+
+#[test]
+fn topics_from_a_file_are_made_once_in_ci() {
+    passes(example("approval/ci.sh"));
+}
+
+#[test]
+fn food_orders_are_handled_projected_and_compensated() {
+    passes(example("orders/run.sh"));
 }
 
 #[test]
