@@ -21,16 +21,24 @@ export KPIPE
 # script again within one in memory that has them; on another it creates those that are not there.
 needs() {
     local topic
-    if [[ -z ${KPIPE_BROKERS:-${KAFKA_BROKERS:-}} ]]; then
-        cd "$here"
-        rm -rf "$work"
-        exec env -u KPIPE_CONFIG -u KPIPE_REGISTRY "$KPIPE" broker "${@/#/--topic=}" -- "$here/${0##*/}"
-    fi
+    given "$@"
     for topic in "$@"; do
         kpipe -q wait topic "${topic%:*}" --timeout 0 2>/dev/null ||
             kpipe -q topic create "${topic%:*}" --partitions "$(partitions "$topic")"
     done
 }
+
+# given TOPIC[:PARTITIONS]…: the same where the example itself makes its topics, which the Kafka in memory cannot: that has
+# them from the start, and another is left as it is.
+given() {
+    [[ -z ${KPIPE_BROKERS:-${KAFKA_BROKERS:-}} ]] || return 0
+    cd "$here"
+    rm -rf "$work"
+    exec env -u KPIPE_CONFIG -u KPIPE_REGISTRY KPIPE_BUILT_IN=1 "$KPIPE" broker "${@/#/--topic=}" -- "$here/${0##*/}"
+}
+
+# Whether this is more than the Kafka in memory, which creates no topics, shows no groups and has no transactions of consumers.
+real_kafka() { [[ -z ${KPIPE_BUILT_IN:-} ]]; }
 
 # The count behind the colon, 3 where there is none, as with `kpipe broker`.
 partitions() { if [[ $1 == *:* ]]; then echo "${1#*:}"; else echo 3; fi; }
