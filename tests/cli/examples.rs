@@ -85,6 +85,11 @@ fn a_broker_that_comes_up_late_is_waited_for_in_a_script() {
 }
 
 #[test]
+fn a_chat_has_badges_aggregates_alerts_and_messages_made_of_events() {
+    passes(example("chat/run.sh"));
+}
+
+#[test]
 fn a_request_is_made_per_record() {
     passes(example("recipes/curl-per-record.sh"));
 }
