@@ -90,6 +90,11 @@ fn a_chat_has_badges_aggregates_alerts_and_messages_made_of_events() {
 }
 
 #[test]
+fn a_crontab_prints_nothing_when_all_is_well_and_why_when_it_is_not() {
+    passes(example("cron/run.sh"));
+}
+
+#[test]
 fn a_request_is_made_per_record() {
     passes(example("recipes/curl-per-record.sh"));
 }
