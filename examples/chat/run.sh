@@ -9,15 +9,15 @@ cp -r "$here"/{analytics,messages,badge.sh,badge.jq,badges.sql,alert.jq,expected
 
 step "Events of a morning go to the six topics"
 # The same events in each run. --now, because retention goes by the time of a record, and a fixed day is past it sooner or later.
-try 0 "kpipe -q generate user      -n 300 --seed 5 --start 2026-11-20 | kpipe send users --now"
-try 0 "kpipe -q generate message   -n 600 --seed 5 --start 2026-11-20 | kpipe send messages --now"
-try 0 "kpipe -q generate presence  -n 300 --seed 5 --start 2026-11-20 | kpipe send presence --now"
-try 0 "kpipe -q generate call      -n 300 --seed 5 --start 2026-11-20 | kpipe send calls --now"
-try 0 "kpipe -q generate audit     -n 300 --seed 5 --start 2026-11-20 | kpipe send audit --now"
-try 0 "kpipe -q generate analytics -n 900 --seed 5 --start 2026-11-20 | kpipe send analytics --now"
+try 0 "kpipe -q generate user      -n 300 --seed 5 --start 2026-11-20T00:00:00Z | kpipe send users --now"
+try 0 "kpipe -q generate message   -n 600 --seed 5 --start 2026-11-20T00:00:00Z | kpipe send messages --now"
+try 0 "kpipe -q generate presence  -n 300 --seed 5 --start 2026-11-20T00:00:00Z | kpipe send presence --now"
+try 0 "kpipe -q generate call      -n 300 --seed 5 --start 2026-11-20T00:00:00Z | kpipe send calls --now"
+try 0 "kpipe -q generate audit     -n 300 --seed 5 --start 2026-11-20T00:00:00Z | kpipe send audit --now"
+try 0 "kpipe -q generate analytics -n 900 --seed 5 --start 2026-11-20T00:00:00Z | kpipe send analytics --now"
 
 step "Each topic has the types that are its own, and all of them"
-kpipe tail users messages presence calls audit analytics -e | jq -r '"\(.topic) \(.value.type)"' | sort >events
+kpipe tail users messages presence calls audit analytics -e | jq -r '"\(.topic) \(.value.type)"' | LC_ALL=C sort >events
 uniq events | cmp - types || fail "other types than expected"
 same 2700 "$(wc -l <events)" "events"
 uniq -c events

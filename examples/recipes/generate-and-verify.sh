@@ -18,6 +18,6 @@ try 1 "kpipe tail payments -e | tail -n +2 | kpipe generate verify payments.json
 same 1 "$(jq .lost lost)" "payments that were lost"
 
 step "The same seed and start make the same bytes, whenever and wherever"
-try 0 "kpipe generate order -n 1000 --seed 7 --start 2026-11-20 > one"
-try 0 "kpipe generate order -n 1000 --seed 7 --start 2026-11-20 > two"
+try 0 "kpipe generate order -n 1000 --seed 7 --start 2026-11-20T00:00:00Z > one"
+try 0 "kpipe generate order -n 1000 --seed 7 --start 2026-11-20T00:00:00Z > two"
 cmp one two || fail "two runs differ"

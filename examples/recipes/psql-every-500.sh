@@ -30,7 +30,7 @@ cp "$here/load.sql" .
 
 step "1250 payments, in transactions of 500"
 # --now, because retention goes by the time of a record, and a fixed day is past it sooner or later.
-try 0 "kpipe -q generate payment -n 1250 --seed 1 --start 2026-11-20 | kpipe send payments --now"
+try 0 "kpipe -q generate payment -n 1250 --seed 1 --start 2026-11-20T00:00:00Z | kpipe send payments --now"
 try 0 "kpipe handle payments -g load --batch 500 --flush-interval 30s --dlq --on 2=down -e -- \
     psql -Xq -v ON_ERROR_STOP=1 -v VERBOSITY=terse --single-transaction -f load.sql"
 same '250 500 500' "$(psql -XAtc 'SELECT count(*) FROM payment GROUP BY xmin::text ORDER BY 1' | paste -sd ' ')" "the transactions"
