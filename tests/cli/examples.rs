@@ -72,45 +72,76 @@ fn food_orders_are_handled_projected_and_compensated() {
 
 #[test]
 fn records_are_copied_between_clusters() {
-    passes(example("copy-between-clusters.sh"));
+    passes(example("recipes/copy-between-clusters.sh"));
 }
 
 #[test]
 fn what_was_generated_arrives() {
-    passes(example("generate.sh"));
+    passes(example("recipes/generate-and-verify.sh"));
 }
 
 #[test]
 fn failed_lines_are_recovered() {
-    passes(example("recover-failed.sh"));
-}
-
-#[test]
-fn a_script_is_smoke_tested() {
-    passes(example("smoke-test.sh"));
+    passes(example("recipes/recover-failed.sh"));
 }
 
 #[test]
 fn a_program_is_tested_with_the_verbs_for_ci() {
-    passes(example("ci-smoke.sh"));
+    passes(example("ci-smoke/run.sh"));
 }
 
 #[test]
 fn what_comes_late_is_waited_for_and_what_never_comes_is_told() {
-    passes(example("late.sh"));
+    passes(example("ci-smoke/late.sh"));
 }
 
 #[test]
 fn a_broker_that_comes_up_late_is_waited_for_in_a_script() {
     let place = Place::with(&["unused"]);
     let (address, is_forwarding) = late(place.brokers(), 5);
-    let mut command = example("late.sh");
+    let mut command = example("ci-smoke/late.sh");
     command.env("KAFKA_BROKERS", &address);
     passes_at_brokers(command);
     is_forwarding.try_recv().unwrap();
 }
 
 /// Every script that can be started by itself; others are what these give to kpipe.
+#[test]
+fn a_chat_has_badges_aggregates_alerts_and_messages_made_of_events() {
+    passes(example("chat/run.sh"));
+}
+
+#[test]
+fn a_crontab_prints_nothing_when_all_is_well_and_why_when_it_is_not() {
+    passes(example("cron/run.sh"));
+}
+
+#[test]
+fn a_request_is_made_per_record() {
+    passes(example("recipes/curl-per-record.sh"));
+}
+
+#[test]
+fn the_latest_value_of_each_key_is_kept() {
+    passes(example("recipes/latest-value-per-key.sh"));
+}
+
+/// Where there is no PostgreSQL it says that it is skipped.
+#[test]
+fn records_are_loaded_into_postgresql() {
+    passes(example("recipes/psql-every-500.sh"));
+}
+
+#[test]
+fn dead_letters_are_driven_back() {
+    passes(example("recipes/redrive.sh"));
+}
+
+#[test]
+fn one_key_in_a_hundred_is_sampled() {
+    passes(example("recipes/sample-one-percent.sh"));
+}
+
 #[test]
 fn every_example_is_run_here() {
     let examples = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"));
