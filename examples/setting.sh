@@ -24,13 +24,16 @@ needs() {
     if [[ -z ${KPIPE_BROKERS:-${KAFKA_BROKERS:-}} ]]; then
         cd "$here"
         rm -rf "$work"
-        exec env -u KPIPE_CONFIG -u KPIPE_REGISTRY "$KPIPE" broker "${@/#/--topic=}" -- "$here/${0##*/}"
+        exec env -u KPIPE_CONFIG -u KPIPE_REGISTRY KPIPE_BUILT_IN=1 "$KPIPE" broker "${@/#/--topic=}" -- "$here/${0##*/}"
     fi
     for topic in "$@"; do
         kpipe -q wait topic "${topic%:*}" --timeout 0 2>/dev/null ||
             kpipe -q topic create "${topic%:*}" --partitions "$(partitions "$topic")"
     done
 }
+
+# Whether this is a real Kafka, which does what the one in memory does not: describe groups, look up times, create topics.
+real_kafka() { [[ -z ${KPIPE_BUILT_IN:-} ]]; }
 
 # The count behind the colon, 3 where there is none, as with `kpipe broker`.
 partitions() { if [[ $1 == *:* ]]; then echo "${1#*:}"; else echo 3; fi; }
