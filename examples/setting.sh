@@ -58,10 +58,11 @@ try() {
 # same EXPECTED ACTUAL WHAT: ends with both where they differ.
 same() { [[ $1 == "$2" ]] || fail "$3: expected $(printf %q "$1"), got $(printf %q "$2")"; }
 
-# Starts a command in the background; it is ended with the example. Its process id is $!.
+# Starts a command in the background; it is ended with the example. Its process id is $!. Without <&0 it would have nothing
+# to read, whatever is redirected.
 children=()
 background() {
-    "$@" &
+    "$@" <&0 &
     children+=("$!")
 }
 

@@ -134,7 +134,10 @@ fn furnished() -> Place {
             "client.properties",
             format!("bootstrap.servers={}\n", place.brokers()),
         )
-        .write("parcel.toml", include_str!("../../examples/recipes/parcel.toml"))
+        .write(
+            "parcel.toml",
+            include_str!("../../examples/recipes/parcel.toml"),
+        )
         .write(
             "config/kpipe/config.toml",
             ["prod", "dev"]
