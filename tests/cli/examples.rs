@@ -131,7 +131,7 @@ fn the_latest_value_of_each_key_is_kept() {
     passes(example("recipes/latest-value-per-key.sh"));
 }
 
-/// Where there is no PostgreSQL it says that it is skipped.
+/// Where there is no `PostgreSQL` it says that it is skipped.
 #[test]
 fn records_are_loaded_into_postgresql() {
     passes(example("recipes/psql-every-500.sh"));
