@@ -17,6 +17,14 @@ found=$(command -v "${KPIPE:-kpipe}") || { echo "${0##*/}: no kpipe on PATH or i
 KPIPE=$(realpath "$found")
 export KPIPE
 
+# wants TOOL…: ends with status 2 where one of them is not there.
+wants() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || { echo "${0##*/}: needs $tool" >&2 && exit 2; }
+    done
+}
+
 # needs TOPIC[:PARTITIONS]…: the topics of the example. Without a Kafka in KPIPE_BROKERS or KAFKA_BROKERS it starts the
 # script again within one in memory that has them; on another it creates those that are not there.
 needs() {

@@ -21,7 +21,7 @@ done
 try 0 "kpipe -q topic reconcile && kpipe trace init"
 
 step "Generate two hundred events of a food delivery, the same every time, and send them: each is acknowledged"
-try 0 "kpipe generate order -n 200 --seed 7 --start 2026-11-20 --topic orders --manifest made.json | kpipe send --approved-only"
+try 0 "kpipe generate order -n 200 --seed 7 --start 2026-11-20T00:00:00Z --topic orders --manifest made.json | kpipe send --approved-only"
 
 step "Tail: all there is, in a form of your own, then end"
 try 0 "kpipe tail orders -e --where '/data_type=OrderCreated' --where '/payload/total_minor>7000' -f '%T{RFC3339} partition %p: order %k\n'"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Topics from a file, in a job of CI. The file is in the repository, and whoever merged the change of it has approved it:
 # the job asks, with that name as the approver's, shows what it would do, and does it. Run again, it does nothing.
-# shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/../setting.sh"
 
 given shop.orders:6 shop.payments shop.sensors

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Topics by approval, the whole way: asked for, decided, created by a daemon, filled by a producer, read by two subscribers
 # who are each in a group of their own. Then three things go wrong, and each is mended. README.md has the picture.
-# shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/../setting.sh"
 
-command -v sqlite3 >/dev/null || fail "sqlite3 is missing; it shows what the subscribers have logged"
+wants jq sqlite3
 given sensor-readings payments weather-reports
 
 # The numbers of the registry, as `pending active rejected subscriptions`.

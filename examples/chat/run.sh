@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # A chat application's events: six topics with typed events, and what lives on them: a badge per user, aggregates, an audit log
 # with alerts, and the state of messages, which follows from their events alone.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
-for tool in jq sqlite3; do command -v $tool >/dev/null || { echo "${0##*/}: needs $tool" >&2 && exit 2; }; done
+wants jq sqlite3
 needs users messages presence calls audit analytics alerts
 cp -r "$here"/{analytics,messages,badge.sh,badge.jq,badges.sql,alert.jq,expected-badges.jq,expected-state.jq,types} .
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # What a job in CI waits for: a broker that comes up late, a topic that appears late, a record that comes, and one that never
 # does. Takes the Kafka that KAFKA_BROKERS names, up or not; a Kafka in memory where it names none.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 # shellcheck disable=SC2119 # It makes its topic itself.
 given

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The test of a service that reads one topic and writes another, in the words for CI: wait, send, expect. There is no loop and
 # no sleep in it: each line ends as soon as it is so, and says what is wrong when it is not so in time.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 needs orders invoices dlq.orders
 

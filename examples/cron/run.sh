@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Runs each line of the crontab beside it as cron would, and checks that a line prints nothing when all is well and why when it
 # is not; that a window that is filled again has the same records; and that no line runs twice at a time.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 needs orders payments dlq.orders
 

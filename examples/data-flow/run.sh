@@ -2,7 +2,7 @@
 # A message's way: a gateway's requests are validated, enriched and sent to `messages`; a consumer enriches, stores and
 # broadcasts them; a browser shows them. At the end, one message is followed through the ten stages of its life.
 source "$(dirname "$0")/../setting.sh"
-command -v sqlite3 >/dev/null || fail "no sqlite3 on PATH, which reads what was stored"
+wants jq sqlite3
 needs messages kpipe.stages:6
 ln -s "$here"/*.{sh,jq,sql,toml} .
 mkfifo websocket screen

@@ -2,10 +2,9 @@
 # Food orders: the events of an order's life in one topic, and those who live on them. Notification, analytics and search are
 # handlers; the orders themselves are a read model that is made of an event store and can be made again; a declined payment is
 # compensated; what cannot be delivered is a dead letter until it can. README.md has the picture.
-# shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/../setting.sh"
 
-command -v sqlite3 >/dev/null || fail "sqlite3 is missing; it shows what is in the read model"
+wants jq sqlite3
 given orders orders.revenue orders.compensations orders.notification dlq.notification
 cp "$here"/*.{sh,jq,sql} .
 
@@ -18,7 +17,7 @@ fi
 needs orders.revenue orders.compensations orders.notification dlq.notification
 
 step "The life of some orders: 300 events of six types, the same ones every time"
-try 0 "kpipe generate order --seed 7 --start 2026-11-20 --entities 20 -n 300 --manifest made.json | kpipe send orders"
+try 0 "kpipe generate order --seed 7 --start 2026-11-20T00:00:00Z --entities 20 -n 300 --manifest made.json | kpipe send orders"
 try 0 "kpipe tail orders -e | kpipe generate verify made.json"
 kpipe tail orders -e >log.jsonl # to compare with
 jq -r .value.data_type log.jsonl | sort | uniq -c

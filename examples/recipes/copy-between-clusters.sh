@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Copies a topic from one cluster to another, each named by a profile, so that neither address stands in a command line. Starts
 # two clusters in memory to do it on.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 
 exec {prod}< <(exec kpipe broker --topic orders)

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # A request for each record. What the service refuses becomes a dead letter at once; while it is down records wait, and none is
 # blamed. curl's statuses say which: 22 is an HTTP error (with -f), 6, 7 and 28 are no such host, no connection, too slow.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
-for tool in curl python3; do command -v $tool >/dev/null || { echo "${0##*/}: needs $tool" >&2 && exit 2; }; done
+wants curl python3
 needs orders dlq.orders
 
 exec {service}< <(exec python3 "$here/charges.py" 0 charged.jsonl)

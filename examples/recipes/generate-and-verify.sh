@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # Fills topics with payments and with parcels of one's own making, and proves that all of it arrived.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 needs payments parcels
 

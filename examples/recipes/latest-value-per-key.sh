@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # A table of the latest value of each key, kept in SQLite in one transaction with how far it is: a price list, the state of
 # devices, whatever a compacted topic holds. Run it again, and it goes on.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
-command -v sqlite3 >/dev/null || { echo "${0##*/}: needs sqlite3 to read what kpipe stored" >&2 && exit 2; }
+wants sqlite3
 needs prices
 cp "$here/latest.sql" .
 

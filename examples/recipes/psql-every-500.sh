@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Records into PostgreSQL, 500 in a transaction, or those that there are after a second. psql's status 2 says that the database
 # cannot be reached: records wait. 3 is an error in SQL: the batch is halved until the record at fault is alone.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 programs=$(compgen -G '/usr/lib/postgresql/*/bin' | tail -n 1) || true
 PATH=$PATH:$programs

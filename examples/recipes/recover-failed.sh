@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # Interrupts a long send, then sends what was left: with --failed no line is lost, and none is sent twice for nothing.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 needs orders:1
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # Records that failed are set aside; once the cause is mended they go back to where they came from, and are handled.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 needs orders dlq.orders
 

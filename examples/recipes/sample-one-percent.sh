@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # One percent of a topic: all records of one key in a hundred, the same keys on every machine and every day, so that what a
 # user did stays together, and samples of several topics fit each other.
-# shellcheck source-path=SCRIPTDIR source=../setting.sh
 source "$(dirname "$0")/../setting.sh"
 needs visits sample
 cp "$here/sample.awk" .

@@ -17,6 +17,7 @@ fn sending_and_reading_alone_leave_no_group() {
         "$KPIPE" tail only -l 1 >&2
         "$KPIPE" tail only -n 1 -o beginning >&2
         "$KPIPE" tail only -o beginning --idle 300ms >&2
+        "$KPIPE" trace nobody --topics only >&2 || test $? = 1
         "$KPIPE" trace --key x --where /a=1 --topics only >&2 || test $? = 1
         topics --list
         # So it would be seen.
