@@ -182,6 +182,11 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
                 state.last_record = Some(Instant::now());
                 self.sort(batch, state);
             }
+            Flow::Reached(reached) => {
+                for ((_, number), next) in reached {
+                    self.reach(number, next, state);
+                }
+            }
             Flow::Notices(notices) => {
                 for notice in &notices {
                     (self.tell)(Told::Notice(notice));
@@ -192,6 +197,15 @@ impl<S: Source + Send + 'static> Replay<'_, S> {
             Flow::End(Err(error)) => {
                 state.failure.get_or_insert(error);
             }
+        }
+    }
+
+    /// Before `next` nothing more will come.
+    fn reach(&self, number: i32, next: i64, state: &mut State) {
+        if !self.is_limit_reached(state) {
+            let partition = state.partitions.entry(number).or_default();
+            partition.tracker.pass(next - 1);
+            partition.last = partition.last.max(next - 1);
         }
     }
 

@@ -248,7 +248,15 @@ impl Dispatch<'_> {
                 state.last_record = Instant::now();
                 self.distribute(batch, state);
             }
-            Event::Flow(Flow::Batch(_)) | Event::Settled => {}
+            Event::Flow(Flow::Reached(reached))
+                if state.end.is_none() && state.failure.is_none() =>
+            {
+                for ((topic, partition), next) in reached {
+                    let assignment = self.assignment(&topic, partition, next, state);
+                    self.queue().pass(&assignment, next - 1);
+                }
+            }
+            Event::Flow(Flow::Batch(_) | Flow::Reached(_)) | Event::Settled => {}
             Event::Flow(Flow::Notices(notices)) => {
                 for notice in &notices {
                     let notice: &Notice = notice;

@@ -45,7 +45,7 @@ pub use error::Error;
 pub use handover::drain;
 pub use listener::Stdout;
 pub use metrics::{Counts, Metrics, write_file};
-pub use outlet::Outlet;
+pub use outlet::{Outlet, Transactions};
 pub use process::{Herd, Program};
 pub use queue::Queue;
 pub use tools::{Tools, Witness};

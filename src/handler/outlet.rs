@@ -1,10 +1,13 @@
 //! Sends what handlers print, and dead letters: acknowledged when a call returns, or in one
 //! transaction with the offsets of what they were made of.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::kafka::{
-    CommitError, Error, GroupMetadata, NotTaken, Outgoing, Producer, Refusal, Report,
+    CommitError, Committer, Error, GroupMetadata, NotTaken, Outgoing, Producer, Refusal, Report,
 };
 use crate::stop::Stop;
 
@@ -18,6 +21,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Outlet {
     producer: Producer,
     stop: Stop,
+    /// How far transactions committed partitions.
+    committed: HashMap<(String, i32), i64>,
 }
 
 /// Why records were not sent.
@@ -43,7 +48,11 @@ pub(super) type Letter<'a> = (&'a str, Outgoing<'a>);
 impl Outlet {
     /// Sends by `producer`, until `stop` is asked.
     pub fn new(producer: Producer, stop: Stop) -> Self {
-        Self { producer, stop }
+        Self {
+            producer,
+            stop,
+            committed: HashMap::new(),
+        }
     }
 
     /// Finds out whether `topic` can be sent to.
@@ -126,7 +135,13 @@ impl Outlet {
             };
         }
         match self.producer.commit_with(offsets, group) {
-            Ok(()) => Ok(Transacted::Committed),
+            Ok(()) => {
+                for (partition, next) in offsets {
+                    let committed = self.committed.entry(partition.clone()).or_insert(*next);
+                    *committed = (*next).max(*committed);
+                }
+                Ok(Transacted::Committed)
+            }
             Err(CommitError::Aborted(error)) => {
                 self.producer
                     .abort_transaction()
@@ -134,6 +149,44 @@ impl Outlet {
                 Ok(Transacted::Aborted(error))
             }
             Err(CommitError::Unknown(error)) => Err(SendError::Kafka(error)),
+        }
+    }
+}
+
+/// Commits, in transactions of their own, offsets behind records that nobody wants: those of records
+/// that are handled go with what their handlers printed.
+#[derive(Clone)]
+pub struct Transactions(pub Arc<Mutex<Outlet>>);
+
+impl fmt::Debug for Transactions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Transactions")
+    }
+}
+
+impl Committer for Transactions {
+    fn commit(
+        &self,
+        offsets: &[((String, i32), i64)],
+        member: GroupMetadata,
+    ) -> Result<(), CommitError> {
+        let mut outlet = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = &outlet.committed;
+        let further = |(partition, next): &&((String, i32), i64)| {
+            let committed = committed.get(partition);
+            committed.is_none_or(|committed| committed < next)
+        };
+        let offsets: Vec<_> = offsets.iter().filter(further).cloned().collect();
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        match outlet.transact(&[], &offsets, member) {
+            Ok(Transacted::Committed) => Ok(()),
+            Ok(Transacted::Aborted(error)) => Err(CommitError::Aborted(error)),
+            Err(SendError::Kafka(error)) => Err(CommitError::Unknown(error)),
+            Err(SendError::Refused(refusal)) => {
+                Err(CommitError::Unknown(refusal.into_error("commit offsets")))
+            }
         }
     }
 }

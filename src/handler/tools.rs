@@ -20,7 +20,7 @@ pub struct Tools {
     pub chatter: Chatter,
     pub stdout: Stdout,
     pub metrics: Arc<Metrics>,
-    pub outlet: Option<Mutex<Outlet>>,
+    pub outlet: Option<Arc<Mutex<Outlet>>>,
     pub attempts: Option<Mutex<Attempts>>,
     /// Is told of each record.
     pub witness: Option<Box<dyn Witness>>,

@@ -71,7 +71,11 @@ pub(super) fn sort_out(
     batch.retain(|message| {
         let (topic, partition) = (message.topic(), message.partition());
         let Some((code, text)) = message.error() else {
-            return match progress.see(topic, partition, message.offset()) {
+            let verdict = progress.see(topic, partition, message.offset());
+            if verdict == Verdict::DropBehindEnd {
+                news.reached(progress, topic, partition);
+            }
+            return match verdict {
                 Verdict::Keep => true,
                 Verdict::Drop => false,
                 verdict => {
@@ -82,8 +86,12 @@ pub(super) fn sort_out(
         };
         let result = match code {
             Code::PartitionEOF => {
+                let before = progress.position(topic, partition);
                 if progress.reach(topic, partition, message.offset()) {
                     done.push((topic.to_owned(), partition));
+                }
+                if progress.position(topic, partition) > before {
+                    news.reached(progress, topic, partition);
                 }
                 Ok(())
             }
@@ -180,6 +188,7 @@ pub(super) fn step(batch: &Messages, progress: &Progress) -> Step {
 #[derive(Default)]
 pub(super) struct News {
     notices: Vec<Notice>,
+    reached: Vec<((String, i32), i64)>,
     announced_trouble: bool,
 }
 
@@ -190,6 +199,17 @@ impl News {
 
     pub(super) fn take(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+
+    /// A partition is read further than its last record.
+    fn reached(&mut self, progress: &Progress, topic: &str, partition: i32) {
+        let next = progress.read_to(topic, partition);
+        let reached = next.map(|next| ((topic.to_owned(), partition), next));
+        self.reached.extend(reached);
+    }
+
+    pub(super) fn take_reached(&mut self) -> Vec<((String, i32), i64)> {
+        std::mem::take(&mut self.reached)
     }
 
     /// Ends the run when the connection cannot come back, and says once when it is away.

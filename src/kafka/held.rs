@@ -1,6 +1,7 @@
 //! What a member holds: where its partitions begin, what of them is finished, and its commits.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::ffi::{self, Group, GroupMetadata};
 use super::kept::{self, Kept, Positions};
 use super::member::Membership;
 use super::plan::{self, Topics};
+use super::producer::CommitError;
 use super::progress::Progress;
 use super::{Hold, Notice};
 
@@ -47,6 +49,34 @@ pub(super) struct Shared {
     pub(super) drain: Box<dyn Fn(Handover) + Send + Sync>,
     /// Who knows better than the group where partitions begin.
     pub(super) kept: Option<Arc<dyn Kept>>,
+}
+
+/// How finished offsets are committed.
+#[derive(Clone, Debug)]
+pub enum Commit {
+    Never,
+    /// By the group's member itself.
+    Group,
+    /// By whoever commits them with something else.
+    With(Arc<dyn Committer>),
+}
+
+/// Commits finished offsets with something else, such as in the transactions of a producer.
+pub trait Committer: fmt::Debug + Send + Sync {
+    /// Commits `offsets`, each that of the next record wanted, for the member that was `member` when
+    /// it held their partitions. What was committed further already is left as it is.
+    fn commit(
+        &self,
+        offsets: &[((String, i32), i64)],
+        member: GroupMetadata,
+    ) -> Result<(), CommitError>;
+}
+
+/// Why offsets were not committed.
+enum Failure {
+    /// It is tried again with the next.
+    Passing(Error),
+    Final(Error),
 }
 
 /// Partitions that are about to be given up.
@@ -157,10 +187,8 @@ impl Shared {
     /// pass is tried again with the next.
     fn commit(&self) -> Result<(), Error> {
         match self.commit_once() {
-            Err(error) if !will_pass(&error) && !is_of_deleted_topic(&error) => {
-                Err(Error::other("commit offsets", error))
-            }
-            _ => Ok(()),
+            Err(Failure::Final(error)) => Err(error),
+            Ok(()) | Err(Failure::Passing(_)) => Ok(()),
         }
     }
 
@@ -168,35 +196,57 @@ impl Shared {
     pub(super) fn commit_last(&self, until: Instant) -> Result<(), Error> {
         loop {
             match self.commit_once() {
-                Err(error) if will_pass(&error) && Instant::now() < until => {
+                Ok(()) => return Ok(()),
+                Err(Failure::Passing(_)) if Instant::now() < until => {
                     thread::sleep(Duration::from_millis(100));
                 }
-                Err(error) if is_of_deleted_topic(&error) => return Ok(()),
-                other => return other.map_err(|error| Error::other("commit offsets", error)),
+                Err(Failure::Passing(error) | Failure::Final(error)) => return Err(error),
             }
         }
     }
 
-    fn commit_once(&self) -> Result<(), KafkaError> {
+    fn commit_once(&self) -> Result<(), Failure> {
         // One commit at a time: an earlier one must not arrive after a later one.
         let _one = self
             .committing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut list = TopicPartitionList::new();
+        // Taken before the offsets are: when their partitions were lost in between, it is refused.
+        let member = ffi::group_metadata(&self.client.native);
         let mut taken = Vec::new();
-        for ((topic, partition), finished) in &mut self.lock().held {
-            if let Some(offset) = finished.take() {
-                taken.push(((topic.clone(), *partition), offset));
-                let _ = list.add_partition_offset(topic, *partition, Offset::Offset(offset));
-            }
+        for (partition, finished) in &mut self.lock().held {
+            taken.extend(finished.take().map(|offset| (partition.clone(), offset)));
         }
-        if taken.is_empty() || !self.membership.commit {
+        if taken.is_empty() {
             return Ok(());
         }
-        ffi::group(&self.client.native)
-            .commit(&list)
-            .inspect_err(|_| self.lock().finish(taken))
+        let committed =
+            match (&self.membership.commit, member) {
+                (Commit::Never, _) => Ok(()),
+                (Commit::Group, _) => self.commit_by_group(&taken),
+                (Commit::With(_), None) => Err(Failure::Passing(not_a_member())),
+                (Commit::With(committer), Some(member)) => committer
+                    .commit(&taken, member)
+                    .map_err(|error| match error {
+                        CommitError::Aborted(error) => Failure::Passing(error),
+                        CommitError::Unknown(error) => Failure::Final(error),
+                    }),
+            };
+        committed.inspect_err(|_| self.lock().finish(taken))
+    }
+
+    fn commit_by_group(&self, offsets: &[((String, i32), i64)]) -> Result<(), Failure> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for ((topic, partition), offset) in offsets {
+            let _ = list.add_partition_offset(topic, *partition, Offset::Offset(*offset));
+        }
+        let told = |error| Error::other("commit offsets", error);
+        match ffi::group(&self.client.native).commit(&list) {
+            // The fetches tell of it, and the offsets of other topics are committed all the same.
+            Err(error) if is_of_deleted_topic(&error) => Ok(()),
+            Err(error) if will_pass(&error) => Err(Failure::Passing(told(error))),
+            other => other.map_err(|error| Failure::Final(told(error))),
+        }
     }
 
     /// Fills in the offsets that the group has committed for `partitions`.
@@ -358,8 +408,11 @@ fn will_pass(error: &KafkaError) -> bool {
     )
 }
 
-/// Whether a commit names a topic that is gone, of which the fetches tell; the other
-/// topics' offsets are committed all the same.
+fn not_a_member() -> Error {
+    Error::other("commit offsets", Code::UnknownMemberId)
+}
+
+/// Whether a commit names a topic that is gone.
 fn is_of_deleted_topic(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition)
 }

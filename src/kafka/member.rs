@@ -13,7 +13,7 @@ use super::client::{Client, Cluster};
 use super::consume::News;
 use super::error::Error;
 use super::ffi::{self, Messages, Queue, Role};
-use super::held::{Commits, Difference, Handover, OnRebalance, Shared, State};
+use super::held::{Commit, Commits, Difference, Handover, OnRebalance, Shared, State};
 use super::kept::Kept;
 use super::offset_spec::OffsetSpec;
 use super::plan::{self, Topics};
@@ -32,8 +32,8 @@ pub struct Membership {
     pub topics: Topics,
     /// Where a partition begins that the group has committed nothing for, and where all end.
     pub offsets: OffsetSpec,
-    /// Whether finished offsets are committed.
-    pub commit: bool,
+    /// How finished offsets are committed.
+    pub commit: Commit,
 }
 
 /// A member of a group.
@@ -87,7 +87,8 @@ impl Member {
         let bounded = membership.offsets.until.is_some();
         let mut defaults = reader::defaults(bounded);
         defaults.push(("partition.assignment.strategy", "cooperative-sticky"));
-        let mut fixed = reader::fixed(bounded);
+        // Ends are told also to who has none: markers of transactions before one are to be committed.
+        let mut fixed = reader::fixed(true);
         fixed.push(("group.id", &membership.group));
         let mut client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
         let topics = membership.topics.find(&client)?;
@@ -140,7 +141,7 @@ impl Member {
             shared.subscribe(&shared.membership.topics)?;
         }
         let committing = shared.clone();
-        if shared.membership.commit {
+        if !matches!(shared.membership.commit, Commit::Never) {
             thread::Builder::new()
                 .name("commit".into())
                 .spawn(move || committing.commit_until_closing())
@@ -246,6 +247,10 @@ impl Source for Member {
         }
         drop(state);
         self.news.take()
+    }
+
+    fn reached(&mut self) -> Vec<((String, i32), i64)> {
+        self.news.take_reached()
     }
 
     fn hold(&mut self, hold: &Hold) {

@@ -41,7 +41,7 @@ pub use group_target::{Bounds as OffsetBounds, Target, TargetError};
 pub use groups::{
     Committed, Group, GroupKind, GroupLag, GroupMember, GroupState, Listing, PartitionLag,
 };
-pub use held::{Commits, Handover};
+pub use held::{Commit, Commits, Committer, Handover};
 pub use kept::{Kept, Trouble};
 pub use member::{Member, Membership, Subscriber};
 pub use partitioner::Partitioner;
@@ -79,6 +79,9 @@ pub trait Source {
     fn next(&mut self, batch: &mut Messages, timeout: Duration) -> Result<Step, Error>;
     /// What the user should know, since last asked.
     fn notices(&mut self) -> Vec<Notice>;
+    /// Partitions that are read further than their last record, and the next offset of each, since
+    /// last asked: what lies between are markers of transactions, or was compacted or aborted.
+    fn reached(&mut self) -> Vec<((String, i32), i64)>;
     /// Stops to fetch, or goes on; [`Source::next`] is asked all the same, so that a group keeps
     /// its member. Who is in no group need not do anything.
     fn hold(&mut self, _hold: &Hold) {}

@@ -455,10 +455,25 @@ impl Producer {
     }
 
     /// Ends the transaction: all of it becomes visible at once. Everything must be acknowledged.
+    ///
+    /// Nothing can be sent by this producer after it.
     pub fn commit_transaction(&mut self) -> Result<(), Error> {
         self.transact(Transaction::Commit, "commit the transaction")?;
         self.in_transaction = false;
+        if let Err(error) = self.until_visible() {
+            tracing::info!("it is committed, but may not be visible yet: {error}");
+        }
         Ok(())
+    }
+
+    /// Waits until consumers see what was committed.
+    ///
+    /// A commit is answered when it is decided, before its markers are in the partitions (KIP-98), and
+    /// until then those end in front of it. Who asks for the same transactional id is answered after.
+    fn until_visible(&self) -> Result<(), Error> {
+        let mut next = Self::new(self.cluster.clone(), self.settings.clone())?;
+        next.clients[0].1.topics()?;
+        next.transact(Transaction::Init, "wait for the transaction's markers")
     }
 
     /// Ends the transaction, and commits with it what was consumed for it: both or neither.

@@ -112,6 +112,13 @@ impl Progress {
         Some(partitions.get(index(partition))?.as_ref()?.position)
     }
 
+    /// The same, but not behind its end, whatever lies there was looked at.
+    pub(super) fn read_to(&self, topic: &str, partition: i32) -> Option<i64> {
+        let partitions = self.topics.get(topic)?;
+        let Partition { position, until } = partitions.get(index(partition))?.as_ref()?;
+        Some(until.map_or(*position, |until| until.min(*position)))
+    }
+
     /// Takes notice of the record at `offset`.
     pub(super) fn see(&mut self, topic: &str, partition: i32, offset: i64) -> Verdict {
         let Some(Some(state)) = self.slot(topic, partition) else {

@@ -331,6 +331,10 @@ impl Source for Reader {
         self.news.take()
     }
 
+    fn reached(&mut self) -> Vec<((String, i32), i64)> {
+        self.news.take_reached()
+    }
+
     fn close(&mut self) -> Result<(), Error> {
         Ok(())
     }

@@ -49,6 +49,8 @@ pub trait Sink {
 /// What a source sends to the pump.
 pub enum Flow {
     Batch(Messages),
+    /// Of these partitions there is nothing more before each offset; see [`Source::reached`].
+    Reached(Vec<((String, i32), i64)>),
     Notices(Vec<Notice>),
     /// Finish all that came before of these partitions, then answer.
     Drain(Handover, Sender<()>),
@@ -108,14 +110,18 @@ impl<S: Source + Send + 'static> Running<S> {
                     if !notices.is_empty() && flow.send(Flow::Notices(notices).into()).is_err() {
                         return source;
                     }
-                    match came {
-                        Ok(Step::Records) => {
-                            at_end = false;
-                            if flow.send(Flow::Batch(batch).into()).is_err() {
-                                return source;
-                            }
+                    if !batch.is_empty() {
+                        at_end = false;
+                        if flow.send(Flow::Batch(batch).into()).is_err() {
+                            return source;
                         }
-                        Ok(Step::Idle) => {}
+                    }
+                    let reached = source.reached();
+                    if !reached.is_empty() && flow.send(Flow::Reached(reached).into()).is_err() {
+                        return source;
+                    }
+                    match came {
+                        Ok(Step::Records | Step::Idle) => {}
                         // While what came is worked off, a group wants to be asked on.
                         Ok(Step::End) if at_end => {
                             told.wait(GLANCE);
@@ -278,6 +284,14 @@ impl<S: Sink> Pump<'_, S> {
                         return Ok(End::Limit);
                     }
                     last_record = Instant::now();
+                }
+                Ok(Flow::Reached(reached)) => {
+                    for ((topic, partition), next) in &reached {
+                        self.sink.pass(topic, *partition, next - 1);
+                    }
+                    if self.commits.is_some() {
+                        unreported.extend(reached);
+                    }
                 }
                 Ok(Flow::Notices(notices)) => notices.iter().for_each(&mut *self.notice),
                 Ok(Flow::Drain(handover, done)) => {

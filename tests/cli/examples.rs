@@ -101,6 +101,11 @@ fn a_message_comes_from_the_gateway_to_the_browser_through_all_its_stages() {
 }
 
 #[test]
+fn members_come_and_go_and_are_killed_and_no_order_is_lost() {
+    passes(example("platform/run.sh"));
+}
+
+#[test]
 fn a_broker_that_comes_up_late_is_waited_for_in_a_script() {
     let place = Place::with(&["unused"]);
     let (address, is_forwarding) = late(place.brokers(), 5);

@@ -129,3 +129,36 @@ fn is_handed_over(workers: &str) {
         assert_eq!(*offsets, (0..100).collect::<Vec<_>>());
     }
 }
+
+/// What the handler printed is in `output` as often as it ran.
+fn handles_exactly_once(filter: &str, runs: usize) {
+    let (source, output) = (topic("once-in").create(), topic("once-out").create());
+    source.append_numbers(0, 0..5);
+    let group = group();
+    kpipe([
+        "handle",
+        &source,
+        "-g",
+        &group,
+        "-e",
+        "-q",
+        "--exactly-once",
+    ])
+    .args([
+        "--grep", filter, "--to", &output, "--lines", "--", "echo", "ran",
+    ])
+    .run()
+    .ok();
+    assert_eq!(output.records().len(), runs);
+    assert_eq!(committed(&group, &source), [5], "all is looked at");
+}
+
+#[test]
+fn what_a_filter_leaves_out_is_committed_behind_the_last_that_is_handled_exactly_once() {
+    handles_exactly_once("^1$", 1);
+}
+
+#[test]
+fn what_a_filter_leaves_out_is_committed_where_nothing_is_left() {
+    handles_exactly_once("^nothing$", 0);
+}

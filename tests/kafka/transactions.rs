@@ -3,7 +3,7 @@
 use rdkafka::producer::Producer;
 
 use crate::support::executable::kpipe;
-use crate::support::kafka::{number_in, send, topic, transaction};
+use crate::support::kafka::{Topic, committed, group, number_in, send, topic, transaction};
 use crate::support::{PATIENCE, eventually};
 
 #[test]
@@ -153,8 +153,8 @@ fn the_end_is_before_a_transaction_that_is_still_open() {
     );
 }
 
-#[test]
-fn a_group_ends_behind_the_marker_too() {
+/// Twenty records of one transaction, in two partitions that end in its marker.
+fn in_one_transaction() -> Topic {
     let topic = topic("group-marker").partitions(2).create();
     let lines: String = (0..20)
         .map(|number| format!("key-{number}:{number}\n"))
@@ -163,7 +163,68 @@ fn a_group_ends_behind_the_marker_too() {
         .input(lines)
         .run()
         .ok();
-    let group = crate::support::kafka::group();
+    topic
+}
+
+/// The more partitions get a marker, the longer Kafka takes to write them all.
+#[test]
+fn what_was_sent_in_a_transaction_is_there_when_its_command_has_ended() {
+    for _ in 0..5 {
+        let topic = topic("all-marked").partitions(100).create();
+        let lines: String = (0..500).map(|number| format!("{number}\n")).collect();
+        kpipe(["send", &topic, "--lines", "--key-from", "", "--transaction"])
+            .input(lines)
+            .run()
+            .ok();
+        let tail = kpipe(["tail", &topic, "-e"]).run().ok();
+        assert_eq!(tail.lines().len(), 500);
+    }
+}
+
+/// A group goes on behind the marker, so that nothing seems to be left.
+#[track_caller]
+fn commits_behind_the_marker(command: &str, arguments: &[&str]) {
+    let (topic, group) = (in_one_transaction(), group());
+    kpipe([command, &topic, "-g", &group, "-e"])
+        .args(arguments)
+        .run()
+        .ok();
+    let ends = [0, 1].map(|partition| topic.watermarks(partition).1);
+    assert_eq!(committed(&group, &topic), ends);
+}
+
+#[test]
+fn a_group_commits_behind_the_marker() {
+    commits_behind_the_marker("tail", &[]);
+}
+
+#[test]
+fn handled_is_what_lies_before_the_marker_and_the_marker() {
+    commits_behind_the_marker("handle", &["-q", "--", "true"]);
+}
+
+#[test]
+fn stored_is_what_lies_before_the_marker_and_the_marker() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.db");
+    commits_behind_the_marker("store", &["--db", file.to_str().unwrap()]);
+}
+
+#[test]
+fn who_follows_commits_behind_the_marker_as_well() {
+    let (topic, group) = (in_one_transaction(), group());
+    let tail = kpipe(["tail", &topic, "-g", &group, "-q"]).start();
+    let ends = [0, 1].map(|partition| topic.watermarks(partition).1);
+    eventually("the markers are committed", || {
+        (committed(&group, &topic) == ends).then_some(())
+    });
+    tail.signal(rustix::process::Signal::TERM);
+    let _ = tail.wait();
+}
+
+#[test]
+fn a_group_ends_behind_the_marker_too() {
+    let (topic, group) = (in_one_transaction(), group());
     let read = || {
         kpipe(["tail", &topic, "-e", "-g", &group])
             .run()

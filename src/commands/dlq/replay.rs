@@ -13,8 +13,8 @@ use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::{OffsetSpec, Stop};
 use crate::kafka::{
-    self, Cluster, Commits, Error, Member, Membership, Producer, Reader, Settings, Source, Topics,
-    is_topic_name,
+    self, Cluster, Commit, Commits, Error, Member, Membership, Producer, Reader, Settings, Source,
+    Topics, is_topic_name,
 };
 use crate::pipeline::pace::Pace;
 use crate::pipeline::pump::{self, End, Flow, Running};
@@ -252,7 +252,11 @@ impl Work<'_> {
                 from: None,
                 until: Some(Stop::End),
             },
-            commit: self.commits(),
+            commit: if self.commits() {
+                Commit::Group
+            } else {
+                Commit::Never
+            },
         };
         let (flow, batches) = pump::channel_of_batches();
         let member = Member::join(cluster, membership, pump::drain(flow.clone()))?;

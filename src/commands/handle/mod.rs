@@ -12,9 +12,9 @@ use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::handler::{
     self, Attempts, Breaker, Dispatch, Error, Herd, LastResort, Manner, Outlet, Program, Queue,
-    Stdout, Tools, Witness, chatter,
+    Stdout, Tools, Transactions, Witness, chatter,
 };
-use crate::kafka::{Cluster, Member, Membership, Producer, Settings, Topics};
+use crate::kafka::{Cluster, Commit, Member, Membership, Producer, Settings, Topics};
 use crate::pipeline::pump::{End, Running};
 use crate::record::Record;
 use crate::sink::output::cannot_write;
@@ -43,10 +43,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let attempts = attempts(args)?;
     let cluster = context.cluster()?;
     let outlet = outlet(args, &manner, &cluster, context)?;
+    let outlet = outlet.map(|outlet| Arc::new(Mutex::new(outlet)));
     let (chatter, lines) = chatter();
     let report = report::Report::start(args, context, lines, start)?;
     let reporter = (args.trace).start("kpipe-handle", Some(args.group.clone()), context)?;
-    let exactly_once = args.exactly_once;
     let herd = Herd::default();
     let running = herd.clone();
     context.stop.before_sudden_end(move || running.kill());
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         chatter,
         stdout: Stdout::open().map_err(cannot_write)?,
         metrics: Arc::default(),
-        outlet: outlet.map(Mutex::new),
+        outlet: outlet.clone(),
         attempts: attempts.map(Mutex::new),
         witness: witness(reporter.clone()),
         manner,
@@ -68,8 +68,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         group: args.group.clone(),
         topics,
         offsets,
-        // In transactions the offsets go with the output.
-        commit: !exactly_once,
+        commit: match outlet {
+            Some(outlet) if args.exactly_once => Commit::With(Arc::new(Transactions(outlet))),
+            _ => Commit::Group,
+        },
     };
     let member = Member::join(&cluster, membership, handler::drain(sender.clone()))?;
     let commits = member.commits();

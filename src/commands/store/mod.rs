@@ -14,7 +14,8 @@ use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::{OffsetSpec, Start, Stop};
 use crate::kafka::{
-    self, Cluster, Commits, Member, Membership, Notice, Reader, Selection, Source, Topics, Trouble,
+    self, Cluster, Commit, Commits, Member, Membership, Notice, Reader, Selection, Source, Topics,
+    Trouble,
 };
 use crate::pipeline::pump::{self, Bounds, End, Flow, Pump, Running};
 use crate::store::{Counts, Kept, Rebuild, Writer};
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         group,
         topics,
         offsets,
-        commit: true,
+        commit: Commit::Group,
     };
     let end = run.in_group(&cluster, membership, kept, &mut writer);
     tracing::finish(reporter.as_ref(), context);

@@ -6,7 +6,6 @@ mod subscriber;
 
 use std::time::Instant;
 
-use args::Commit;
 use subscriber::Following;
 
 pub(crate) use args::Args;
@@ -16,7 +15,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::OffsetSpec;
-use crate::kafka::{Cluster, Member, Membership, Notice, Reader, Selection, Topics};
+use crate::kafka::{Cluster, Commit, Member, Membership, Notice, Reader, Selection, Topics};
 use crate::pipeline::filter::Filter;
 use crate::pipeline::pump::{self, Bounds, End, Pump, Running};
 use crate::sink::output::{Output, cannot_write};
@@ -122,7 +121,10 @@ impl Run<'_> {
                 group,
                 topics,
                 offsets,
-                commit: args.commit == Commit::After,
+                commit: match args.commit {
+                    args::Commit::After => Commit::Group,
+                    args::Commit::Never => Commit::Never,
+                },
             };
             return self.in_group(cluster, membership, following);
         }
