@@ -38,13 +38,13 @@ done
 try 0 "kpipe expect handled --distinct /order=598"
 
 step "Two orders fail: their batches are tried again, then halved, until they are alone and die after three attempts"
-try 0 "kpipe expect dlq.test-topic --count 2"
+try 0 "kpipe expect dlq.test-topic --distinct /order=2"
 try 0 "kpipe wait group order-processors --for lag=0"
 try 0 "grep -h 'dead letter' member-?.log"
-same 2 "$(cat member-?.log | grep -c ': dead letter after 3 attempts: exit 5: ')" "dead letters in the logs"
+same 2 "$(cat member-?.log | grep ': dead letter after 3 attempts: exit 5: ' | sort -u | wc -l)" "dead letters in the logs"
 try 1 "kpipe dlq stats dlq.test-topic --output table"
 same "100 3 400 3" "$(kpipe tail dlq.test-topic -e |
-    jq -r '"\(.value.order) \(.headers | from_entries["__dlq.errors.delivery.count"])"' | sort | paste -sd ' ')" "orders and their attempts"
+    jq -r '"\(.value.order) \(.headers | from_entries["__dlq.errors.delivery.count"])"' | sort -u | paste -sd ' ')" "orders and their attempts"
 
 step "The handler saw the headers as a map"
 try 0 "kpipe tail handled -n 1 --values | jq -c ."
@@ -113,11 +113,11 @@ fi
 
 step "One run handles what there is, and ends"
 try 0 "kpipe handle test-topic -g order-processors -e --batch 100 --to handled -- ./process.sh evening"
-same 30 "$(kpipe tail handled -e --where /member=evening -f '%o\n' | wc -l)" "orders of the evening"
+try 0 "kpipe expect handled --where /member=evening --distinct /order=30 --timeout 0"
 try 0 "kpipe group lag order-processors --fail-over 0 --output table"
 
 step "Another group skips what fails instead, and logs it"
 try 0 "kpipe handle test-topic -g auditors -e --where '/total<0' --max-attempts 3 --backoff 10ms..100ms --skip -- ./process.sh auditor 2>auditors.log"
 try 0 "cat auditors.log"
-same 2 "$(grep -c ': skipped after 3 attempts: exit 5: ' auditors.log)" "skipped records in the log"
+same 2 "$(grep ': skipped after 3 attempts: exit 5: ' auditors.log | sort -u | wc -l)" "skipped records in the log"
 try 0 "kpipe group lag auditors --fail-over 0 --output table"

@@ -114,9 +114,42 @@ impl Outlet {
 
     /// Sends all and commits `offsets` with them, each that of the next record wanted.
     ///
-    /// An error is that of a transaction whose end nobody knows, or of a producer that is of no
-    /// more use; of letters that were refused, the transaction was aborted.
+    /// Where nobody can say how that ended, or the producer is of no more use, another one takes its
+    /// place, which ends what was begun, and `committed` says how. An error is that of Kafka being away
+    /// for too long; of letters that were refused, the transaction was aborted.
     pub fn transact(
+        &mut self,
+        letters: &[Letter<'_>],
+        offsets: &[((String, i32), i64)],
+        group: GroupMetadata,
+        committed: impl Fn(&[(String, i32)]) -> Result<Vec<Option<i64>>, Error>,
+    ) -> Result<Transacted, SendError> {
+        let lost = match self.attempt(letters, offsets, group) {
+            Ok(Transacted::Committed) => {
+                self.note(offsets);
+                return Ok(Transacted::Committed);
+            }
+            Ok(Transacted::Aborted(error)) => return Ok(Transacted::Aborted(error)),
+            Err(SendError::Refused(refusal)) => return Err(SendError::Refused(refusal)),
+            Err(SendError::Kafka(error)) => error,
+        };
+        tracing::info!("a transaction was lost: {lost}");
+        self.renew().map_err(SendError::Kafka)?;
+        let partitions: Vec<_> = offsets.iter().map(|(place, _)| place.clone()).collect();
+        let known = committed(&partitions).map_err(SendError::Kafka)?;
+        // Whoever has them now begins behind them, or where we did.
+        let is_there = |((_, next), known): (&((String, i32), i64), &Option<i64>)| {
+            known.is_some_and(|known| known >= *next)
+        };
+        if offsets.iter().zip(&known).all(is_there) {
+            self.note(offsets);
+            return Ok(Transacted::Committed);
+        }
+        Ok(Transacted::Aborted(lost))
+    }
+
+    /// An error is that of a transaction whose end nobody knows, or of a producer that cannot go on.
+    fn attempt(
         &mut self,
         letters: &[Letter<'_>],
         offsets: &[((String, i32), i64)],
@@ -125,30 +158,42 @@ impl Outlet {
         self.producer
             .begin_transaction()
             .map_err(SendError::Kafka)?;
-        if let Err(error) = self.send(letters) {
-            self.producer
-                .abort_transaction()
-                .map_err(SendError::Kafka)?;
-            return match error {
-                SendError::Refused(refusal) => Err(SendError::Refused(refusal)),
-                SendError::Kafka(error) => Ok(Transacted::Aborted(error)),
-            };
-        }
-        match self.producer.commit_with(offsets, group) {
-            Ok(()) => {
-                for (partition, next) in offsets {
-                    let committed = self.committed.entry(partition.clone()).or_insert(*next);
-                    *committed = (*next).max(*committed);
+        let refused = match self.send(letters) {
+            Ok(()) => match self.producer.commit_with(offsets, group) {
+                Ok(()) => return Ok(Transacted::Committed),
+                Err(CommitError::Unknown(error)) => return Err(SendError::Kafka(error)),
+                Err(CommitError::Aborted(error)) => Ok(Transacted::Aborted(error)),
+            },
+            Err(SendError::Kafka(error)) => Ok(Transacted::Aborted(error)),
+            Err(refused) => Err(refused),
+        };
+        self.producer
+            .abort_transaction()
+            .map_err(SendError::Kafka)?;
+        refused
+    }
+
+    /// Puts another producer in the place of this one, under the same transactional id.
+    fn renew(&mut self) -> Result<(), Error> {
+        self.producer.renew()?;
+        let start = Instant::now();
+        loop {
+            match self.producer.identify() {
+                Err(error @ Error::Unreachable { .. }) => {
+                    if start.elapsed() > PATIENCE || self.stop.wait(PAUSE) {
+                        return Err(error);
+                    }
                 }
-                Ok(Transacted::Committed)
+                other => return other,
             }
-            Err(CommitError::Aborted(error)) => {
-                self.producer
-                    .abort_transaction()
-                    .map_err(SendError::Kafka)?;
-                Ok(Transacted::Aborted(error))
-            }
-            Err(CommitError::Unknown(error)) => Err(SendError::Kafka(error)),
+        }
+    }
+
+    /// Transactions have committed up to `offsets`.
+    fn note(&mut self, offsets: &[((String, i32), i64)]) {
+        for (partition, next) in offsets {
+            let committed = self.committed.entry(partition.clone()).or_insert(*next);
+            *committed = (*next).max(*committed);
         }
     }
 }
@@ -180,7 +225,9 @@ impl Committer for Transactions {
         if offsets.is_empty() {
             return Ok(());
         }
-        match outlet.transact(&[], &offsets, member) {
+        // What is not known to be committed is committed again, which is as good.
+        let unknown = |partitions: &[(String, i32)]| Ok(vec![None; partitions.len()]);
+        match outlet.transact(&[], &offsets, member, unknown) {
             Ok(Transacted::Committed) => Ok(()),
             Ok(Transacted::Aborted(error)) => Err(CommitError::Aborted(error)),
             Err(SendError::Kafka(error)) => Err(CommitError::Unknown(error)),

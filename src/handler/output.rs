@@ -114,7 +114,9 @@ impl Worker {
         let Some(group) = group else {
             return Ok(Sent::Again);
         };
-        match outlet.transact(letters, &ends(items), group)? {
+        match outlet.transact(letters, &ends(items), group, |partitions| {
+            self.commits.committed(partitions)
+        })? {
             Transacted::Committed => Ok(Sent::Done),
             Transacted::Aborted(error) => {
                 tracing::info!("a transaction was aborted: {error}");

@@ -104,6 +104,26 @@ pub(super) struct Client {
     early: Mutex<Vec<Delivery>>,
 }
 
+/// Whether the same question may be answered soon: a broker is away, starts, or knows less of the
+/// leaders than we do or more (Kafka's retriable errors).
+fn will_pass(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::OperationTimedOut
+            | Code::Resolve
+            | Code::AllBrokersDown
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::OffsetNotAvailable
+            | Code::ReplicaNotAvailable
+            | Code::NetworkException
+            | Code::RequestTimedOut
+    )
+}
+
 /// The partitions of a topic, by what the cluster says of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TopicMetadata {
@@ -286,18 +306,7 @@ impl Client {
                 return Err(Error::Interrupted);
             }
             let code = error.rdkafka_error_code();
-            let again = matches!(
-                code,
-                Some(
-                    Code::BrokerTransportFailure
-                        | Code::OperationTimedOut
-                        | Code::Resolve
-                        | Code::AllBrokersDown
-                        | Code::LeaderNotAvailable
-                        | Code::NotLeaderForPartition
-                )
-            );
-            if !again {
+            if !code.is_some_and(will_pass) {
                 return Err(Error::other(what, error));
             }
             if left <= slice {
@@ -602,5 +611,23 @@ mod tests {
         let told = hung_up_on(line, "sasl_ssl").unwrap();
         assert!(told.ends_with("closed by peer: connecting to a PLAINTEXT broker listener?"));
         assert_eq!(hung_up_on(line, "plaintext"), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_broker_says_that_has_just_started_is_asked_again_and_a_refusal_is_not() {
+        for code in [Code::UnknownLeaderEpoch, Code::OffsetNotAvailable] {
+            assert!(will_pass(code), "{code:?}");
+        }
+        for code in [
+            Code::UnknownTopicOrPartition,
+            Code::TopicAuthorizationFailed,
+        ] {
+            assert!(!will_pass(code), "{code:?}");
+        }
     }
 }

@@ -126,6 +126,13 @@ impl Commits {
         ffi::group_metadata(&self.0.client.native)
     }
 
+    /// The next offset of each partition that the group has committed, where it has any. Waits for
+    /// transactions that are about to end.
+    pub fn committed(&self, partitions: &[(String, i32)]) -> Result<Vec<Option<i64>>, Error> {
+        let group = ffi::group(&self.0.client.native);
+        self.0.committed(group, partitions)
+    }
+
     /// The end of a partition as the last fetch told it.
     pub fn known_end(&self, topic: &str, partition: i32) -> Option<i64> {
         ffi::known_end(&self.0.client.native, topic, partition)

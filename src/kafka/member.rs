@@ -87,8 +87,9 @@ impl Member {
         let bounded = membership.offsets.until.is_some();
         let mut defaults = reader::defaults(bounded);
         defaults.push(("partition.assignment.strategy", "cooperative-sticky"));
-        // Ends are told also to who has none: markers of transactions before one are to be committed.
-        let mut fixed = reader::fixed(true);
+        // Not where nothing ends: after an end was told, `rd_kafka_q_serve_rkmessages` takes the position
+        // for one further, and whoever is paused and resumed there is never given the next record.
+        let mut fixed = reader::fixed(bounded);
         fixed.push(("group.id", &membership.group));
         let mut client = Client::new(cluster, Role::Member, &defaults, &fixed)?;
         let topics = membership.topics.find(&client)?;

@@ -438,14 +438,27 @@ impl Producer {
 
     /// Begins the transaction that everything sent from now on belongs to.
     pub fn begin_transaction(&mut self) -> Result<(), Error> {
+        self.identify()?;
+        self.transact(Transaction::Begin, "begin a transaction")?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    /// Makes the transactional id known to the broker, if it is not; an earlier transaction under it
+    /// has ended then, one way or the other, and its offsets can be read.
+    pub fn identify(&mut self) -> Result<(), Error> {
         if !self.has_id {
             // Without a connection the first step would take its whole time to say so.
             self.clients[0].1.topics()?;
             self.transact(Transaction::Init, "begin a transaction")?;
             self.has_id = true;
         }
-        self.transact(Transaction::Begin, "begin a transaction")?;
-        self.in_transaction = true;
+        Ok(())
+    }
+
+    /// Begins anew with another client, of which nothing was asked yet: the last one cannot go on.
+    pub fn renew(&mut self) -> Result<(), Error> {
+        *self = Self::new(self.cluster.clone(), self.settings.clone())?;
         Ok(())
     }
 
@@ -471,9 +484,7 @@ impl Producer {
     /// A commit is answered when it is decided, before its markers are in the partitions (KIP-98), and
     /// until then those end in front of it. Who asks for the same transactional id is answered after.
     fn until_visible(&self) -> Result<(), Error> {
-        let mut next = Self::new(self.cluster.clone(), self.settings.clone())?;
-        next.clients[0].1.topics()?;
-        next.transact(Transaction::Init, "wait for the transaction's markers")
+        Self::new(self.cluster.clone(), self.settings.clone())?.identify()
     }
 
     /// Ends the transaction, and commits with it what was consumed for it: both or neither.

@@ -7,7 +7,8 @@ use rustix::process::Signal;
 
 use crate::support::eventually;
 use crate::support::executable::{Running, kpipe};
-use crate::support::kafka::{Topic, committed, group, topic};
+use crate::support::java::java;
+use crate::support::kafka::{Record, Topic, committed, fence, group, topic};
 
 /// Accepts each record after it wrote its partition and offset down.
 const ACCOUNT: &str = r#"
@@ -161,4 +162,35 @@ fn what_a_filter_leaves_out_is_committed_behind_the_last_that_is_handled_exactly
 #[test]
 fn what_a_filter_leaves_out_is_committed_where_nothing_is_left() {
     handles_exactly_once("^nothing$", 0);
+}
+
+/// As when the broker ended a transaction because its time was up, or somebody took the producer's place.
+#[test]
+fn a_producer_that_cannot_go_on_is_replaced_and_no_output_is_there_twice() {
+    let (source, output) = (topic("fenced-in").create(), topic("fenced-out").create());
+    let group = group();
+    source.append_numbers(0, 0..5);
+    let handle = kpipe(["handle", &source, "-g", &group, "-q", "--exactly-once"])
+        .args(["--batch", "1", "--to", &output, "--values", "--lines"])
+        .args(["--", "cat"])
+        .start();
+    let until = |count: i64| {
+        eventually("they are handled", || {
+            (committed(&group, &source) == [count]).then_some(())
+        });
+    };
+    until(5);
+    let listed = java("org.apache.kafka.tools.TransactionsCommand", &["list"], "");
+    let id = listed
+        .split_whitespace()
+        .find(|word| word.starts_with(&format!("kpipe-{group}-")))
+        .unwrap();
+    fence(id);
+    source.append_numbers(0, 5..10);
+    until(10);
+    handle.signal(Signal::TERM);
+    handle.wait().dies_of(Signal::TERM);
+    let values: Vec<_> = output.records().iter().map(Record::text).collect();
+    let expected: Vec<_> = (0..10).map(|number| number.to_string()).collect();
+    assert_eq!(values, expected);
 }

@@ -211,18 +211,6 @@ fn stored_is_what_lies_before_the_marker_and_the_marker() {
 }
 
 #[test]
-fn who_follows_commits_behind_the_marker_as_well() {
-    let (topic, group) = (in_one_transaction(), group());
-    let tail = kpipe(["tail", &topic, "-g", &group, "-q"]).start();
-    let ends = [0, 1].map(|partition| topic.watermarks(partition).1);
-    eventually("the markers are committed", || {
-        (committed(&group, &topic) == ends).then_some(())
-    });
-    tail.signal(rustix::process::Signal::TERM);
-    let _ = tail.wait();
-}
-
-#[test]
 fn a_group_ends_behind_the_marker_too() {
     let (topic, group) = (in_one_transaction(), group());
     let read = || {

@@ -393,6 +393,12 @@ fn uncommitted() -> BaseConsumer {
         .unwrap()
 }
 
+/// Takes the place of whoever sends under this transactional id.
+pub(crate) fn fence(id: &str) {
+    let producer: BaseProducer = client().set("transactional.id", id).create().unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+}
+
 /// A producer with a transaction that has begun.
 pub(crate) fn transaction() -> BaseProducer {
     let producer: BaseProducer = client()
