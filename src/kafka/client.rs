@@ -612,11 +612,6 @@ mod tests {
         assert!(told.ends_with("closed by peer: connecting to a PLAINTEXT broker listener?"));
         assert_eq!(hung_up_on(line, "plaintext"), None);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn what_a_broker_says_that_has_just_started_is_asked_again_and_a_refusal_is_not() {
