@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -100,6 +100,8 @@ pub(super) struct Client {
     protocol: String,
     /// Something was answered, so credentials and certificates are right.
     answered: AtomicBool,
+    /// It is the built-in broker that answers, or not; set when that is known.
+    built_in: OnceLock<bool>,
     /// Reports that came while something else was asked.
     early: Mutex<Vec<Delivery>>,
 }
@@ -151,6 +153,7 @@ impl Client {
                 .unwrap_or("plaintext")
                 .to_ascii_lowercase(),
             answered: AtomicBool::new(false),
+            built_in: OnceLock::new(),
             early: Mutex::default(),
         }))
     }
@@ -412,8 +415,20 @@ impl Client {
 
     /// Whether this is the built-in broker, by its cluster id; `None` when there is no id.
     pub(super) fn is_built_in_broker(&self) -> Option<bool> {
-        let id = self.native.fetch_cluster_id(Duration::from_secs(1))?;
-        Some(id.starts_with("mockCluster"))
+        self.cluster_is_built_in(Duration::from_secs(1))
+    }
+
+    /// Whether the answers so far show that this is the built-in broker.
+    pub(super) fn has_shown_built_in_broker(&self) -> bool {
+        self.cluster_is_built_in(Duration::ZERO) == Some(true)
+    }
+
+    fn cluster_is_built_in(&self, patience: Duration) -> Option<bool> {
+        if let Some(known) = self.built_in.get() {
+            return Some(*known);
+        }
+        let id = self.native.fetch_cluster_id(patience)?;
+        Some(*self.built_in.get_or_init(|| id.starts_with("mockCluster")))
     }
 
     /// Looks up one offset for each of `partitions`.
