@@ -20,6 +20,9 @@ use crate::stop::Stop;
 /// How long a command waits for its first answer.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a topic that is being made is left alone before it is asked for again.
+const MAKING: Duration = Duration::from_millis(20);
+
 /// How long a question may keep us from noticing that we are to stop.
 const LONGEST_SLICE: Duration = Duration::from_millis(800);
 
@@ -98,6 +101,8 @@ pub(super) struct Client {
     deadline: Mutex<Option<Instant>>,
     /// `security.protocol`, in lower case.
     protocol: String,
+    /// Who asks for a topic has the broker make it, where the broker may.
+    makes_topics: bool,
     /// Something was answered, so credentials and certificates are right.
     answered: AtomicBool,
     /// It is the built-in broker that answers, or not; set when that is known.
@@ -152,6 +157,7 @@ impl Client {
                 .get("security.protocol")
                 .unwrap_or("plaintext")
                 .to_ascii_lowercase(),
+            makes_topics: config.get("allow.auto.create.topics").is_some_and(is_true),
             answered: AtomicBool::new(false),
             built_in: OnceLock::new(),
             early: Mutex::default(),
@@ -350,9 +356,32 @@ impl Client {
     }
 
     /// The partitions of `topic`.
+    ///
+    /// A broker that makes it because we ask says meanwhile that there is none.
     pub(super) fn topic(&self, topic: &str) -> Result<TopicMetadata, Error> {
+        let start = Instant::now();
+        loop {
+            let error = match self.look_for(topic)? {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let Error::UnknownTopic { topic, .. } = error else {
+                return Err(error);
+            };
+            if !self.makes_topics || start.elapsed() >= CONNECT_TIMEOUT || self.is_late() {
+                return Err(Error::UnknownTopic {
+                    nearest: self.nearest_topic(&topic),
+                    topic,
+                });
+            }
+            self.pause(MAKING)?;
+        }
+    }
+
+    /// The partitions of `topic`, or why it cannot be read or written.
+    fn look_for(&self, topic: &str) -> Result<Result<TopicMetadata, Error>, Error> {
         let what = format!("ask for topic `{topic}`");
-        let found = self.ask(&what, |timeout| {
+        self.ask(&what, |timeout| {
             let metadata = self.native.fetch_metadata(Some(topic), timeout)?;
             let Some(found) = metadata.topics().first() else {
                 return Ok(Err(unknown_topic(topic)));
@@ -363,14 +392,7 @@ impl Client {
                 return Err(KafkaError::MetadataFetch(leaderless.into()));
             }
             Ok(read_topic(found))
-        })?;
-        match found {
-            Err(Error::UnknownTopic { topic, .. }) => Err(Error::UnknownTopic {
-                nearest: self.nearest_topic(&topic),
-                topic,
-            }),
-            other => other,
-        }
+        })
     }
 
     /// The topic that was most likely meant.
@@ -515,6 +537,14 @@ impl Lookup {
             Self::Time(millis) => Offset::Offset(millis),
         }
     }
+}
+
+/// Whether librdkafka takes this text for true.
+fn is_true(text: &str) -> bool {
+    text == "1"
+        || ["true", "t"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn unknown_topic(topic: &str) -> Error {
