@@ -19,9 +19,9 @@ use crate::sink::output;
 ///
 /// It is librdkafka's mock cluster: good for sending and tailing, alone and in groups.
 /// It keeps everything in memory, about 5 MiB a partition, and ends with this process.
-/// It has no admin requests, no limits of topics and no lookup by time, shows what an
-/// aborted transaction wrote, and Java clients cannot connect to it. kpipe sends to
-/// topics of `--topic` only; other clients may have it make more.
+/// It has no admin requests, no limits of topics and no lookup by time, its receipts have
+/// no time, it shows what an aborted transaction wrote, and Java clients cannot connect to
+/// it. kpipe sends to topics of `--topic` only; other clients may have it make more.
 ///
 /// Prints its address as one line of JSON and runs until interrupted. With a command
 /// after `--`, runs that with `KPIPE_BROKERS` and `KAFKA_BROKERS` set and leaves with its

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -19,6 +19,9 @@ use crate::stop::Stop;
 
 /// How long a command waits for its first answer.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a topic that is being made is left alone before it is asked for again.
+const MAKING: Duration = Duration::from_millis(20);
 
 /// How long a question may keep us from noticing that we are to stop.
 const LONGEST_SLICE: Duration = Duration::from_millis(800);
@@ -98,8 +101,12 @@ pub(super) struct Client {
     deadline: Mutex<Option<Instant>>,
     /// `security.protocol`, in lower case.
     protocol: String,
+    /// Who asks for a topic has the broker make it, where the broker may.
+    makes_topics: bool,
     /// Something was answered, so credentials and certificates are right.
     answered: AtomicBool,
+    /// It is the built-in broker that answers, or not; set when that is known.
+    built_in: OnceLock<bool>,
     /// Reports that came while something else was asked.
     early: Mutex<Vec<Delivery>>,
 }
@@ -170,7 +177,9 @@ impl Client {
                 .get("security.protocol")
                 .unwrap_or("plaintext")
                 .to_ascii_lowercase(),
+            makes_topics: config.get("allow.auto.create.topics").is_some_and(is_true),
             answered: AtomicBool::new(false),
+            built_in: OnceLock::new(),
             early: Mutex::default(),
         }))
     }
@@ -356,9 +365,32 @@ impl Client {
     }
 
     /// The partitions of `topic`.
+    ///
+    /// A broker that makes it because we ask says meanwhile that there is none.
     pub(super) fn topic(&self, topic: &str) -> Result<TopicMetadata, Error> {
+        let start = Instant::now();
+        loop {
+            let error = match self.look_for(topic)? {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let Error::UnknownTopic { topic, .. } = error else {
+                return Err(error);
+            };
+            if !self.makes_topics || start.elapsed() >= CONNECT_TIMEOUT || self.is_late() {
+                return Err(Error::UnknownTopic {
+                    nearest: self.nearest_topic(&topic),
+                    topic,
+                });
+            }
+            self.pause(MAKING)?;
+        }
+    }
+
+    /// The partitions of `topic`, or why it cannot be read or written.
+    fn look_for(&self, topic: &str) -> Result<Result<TopicMetadata, Error>, Error> {
         let what = format!("ask for topic `{topic}`");
-        let found = self.ask(&what, |timeout| {
+        self.ask(&what, |timeout| {
             let metadata = self.native.fetch_metadata(Some(topic), timeout)?;
             let Some(found) = metadata.topics().first() else {
                 return Ok(Err(unknown_topic(topic)));
@@ -369,14 +401,7 @@ impl Client {
                 return Err(KafkaError::MetadataFetch(leaderless.into()));
             }
             Ok(read_topic(found))
-        })?;
-        match found {
-            Err(Error::UnknownTopic { topic, .. }) => Err(Error::UnknownTopic {
-                nearest: self.nearest_topic(&topic),
-                topic,
-            }),
-            other => other,
-        }
+        })
     }
 
     /// The topic that was most likely meant.
@@ -421,8 +446,20 @@ impl Client {
 
     /// Whether this is the built-in broker, by its cluster id; `None` when there is no id.
     pub(super) fn is_built_in_broker(&self) -> Option<bool> {
-        let id = self.native.fetch_cluster_id(Duration::from_secs(1))?;
-        Some(id.starts_with("mockCluster"))
+        self.cluster_is_built_in(Duration::from_secs(1))
+    }
+
+    /// Whether the answers so far show that this is the built-in broker.
+    pub(super) fn has_shown_built_in_broker(&self) -> bool {
+        self.cluster_is_built_in(Duration::ZERO) == Some(true)
+    }
+
+    fn cluster_is_built_in(&self, patience: Duration) -> Option<bool> {
+        if let Some(known) = self.built_in.get() {
+            return Some(*known);
+        }
+        let id = self.native.fetch_cluster_id(patience)?;
+        Some(*self.built_in.get_or_init(|| id.starts_with("mockCluster")))
     }
 
     /// Looks up one offset for each of `partitions`.
@@ -509,6 +546,14 @@ impl Lookup {
             Self::Time(millis) => Offset::Offset(millis),
         }
     }
+}
+
+/// Whether librdkafka takes this text for true.
+fn is_true(text: &str) -> bool {
+    text == "1"
+        || ["true", "t"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn unknown_topic(topic: &str) -> Error {

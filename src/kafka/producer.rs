@@ -86,8 +86,9 @@ pub struct Acknowledged {
     pub partition: i32,
     /// -1 when `acks` is 0.
     pub offset: i64,
-    /// Milliseconds since the epoch.
-    pub timestamp: i64,
+    /// Milliseconds since the epoch; `None` on the built-in broker, which says of every record that
+    /// it was appended at 1234 (`rdkafka_mock_handlers.c` of 2.12.1).
+    pub timestamp: Option<i64>,
 }
 
 /// Why a record was not acknowledged.
@@ -387,8 +388,9 @@ impl Producer {
     pub fn serve(&mut self, timeout: Duration, mut report: impl FnMut(Report)) {
         let mut timeout = timeout / u32::try_from(self.clients.len()).unwrap_or(1);
         let in_flight = &mut self.in_flight;
-        let mut hand_on = |delivery: Delivery| {
+        let mut hand_on = |client: &Client, delivery: Delivery| {
             *in_flight -= 1;
+            let is_made_up = delivery.of_broker && client.has_shown_built_in_broker();
             report(Report {
                 slot: delivery.slot,
                 latency: delivery.latency,
@@ -396,7 +398,7 @@ impl Producer {
                     Ok(()) => Ok(Acknowledged {
                         partition: delivery.partition,
                         offset: delivery.offset,
-                        timestamp: delivery.timestamp,
+                        timestamp: (!is_made_up).then_some(delivery.timestamp),
                     }),
                     Err(code) => Err(Refusal {
                         code,
@@ -410,8 +412,9 @@ impl Producer {
             if !self.early.is_empty() {
                 timeout = Duration::ZERO;
             }
-            self.early.drain(..).for_each(&mut hand_on);
-            client.serve(timeout, &mut hand_on);
+            let early = self.early.drain(..);
+            early.for_each(|delivery| hand_on(client, delivery));
+            client.serve(timeout, |delivery| hand_on(client, delivery));
         }
     }
 

@@ -345,7 +345,10 @@ impl<'a, O: Outlet> Delivery<'a, O> {
                         Err(Refused::Record(failure)) => failure,
                         Err(Refused::Run(halt)) => {
                             self.halt = Some(halt);
-                            Failure::not_sent(self.why_not_sent())
+                            Failure {
+                                ends_run: true,
+                                ..Failure::not_sent(self.why_not_sent())
+                            }
                         }
                         Err(Refused::UnknownPartition(partitions)) => {
                             self.halt = Some(Halt::UnknownPartition {

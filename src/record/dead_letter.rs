@@ -1,5 +1,5 @@
 //! The headers that say where a dead letter came from and why it died: one dialect is written,
-//! four are read, and all can be taken off again, so that a replayed record is the original.
+//! five are read, and all can be taken off again, so that a replayed record is the original.
 //!
 //! Written are the names of Kafka's share groups (KIP-1191), whose values are text, and beside them
 //! two of kpipe's own for what these do not say. Read are also those of Kafka Connect (KIP-298), of
@@ -32,7 +32,9 @@ const TIMESTAMP: &str = "dlq.timestamp";
 /// Whose names the headers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
-    /// Kafka's share groups (KIP-1191), and kpipe.
+    /// kpipe: the names of share groups, and two of its own beside them.
+    Kpipe,
+    /// Kafka's share groups (KIP-1191).
     Share,
     /// Kafka Connect.
     Connect,
@@ -46,6 +48,7 @@ impl Dialect {
     /// The name it goes by, in lower case.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Kpipe => "kpipe",
             Self::Share => "share",
             Self::Connect => "connect",
             Self::Spring => "spring",
@@ -53,6 +56,7 @@ impl Dialect {
         }
     }
 
+    /// Whose a name is; that of one that kpipe shares is the share groups'.
     fn of(name: &str) -> Option<Self> {
         if name.starts_with(SHARE) {
             Some(Self::Share)
@@ -111,7 +115,11 @@ pub fn read<'a>(headers: &[Header<'a>]) -> Option<(Dialect, Death<'a>)> {
             _ => death.read_text(name, value),
         }
     }
-    Some((dialect, death))
+    // Nobody else writes how the handler ended, and kpipe always does.
+    match dialect {
+        Dialect::Share if death.status.is_some() => Some((Dialect::Kpipe, death)),
+        dialect => Some((dialect, death)),
+    }
 }
 
 /// Whether a header tells of a death, and is taken off before the record goes back.
@@ -308,7 +316,7 @@ mod tests {
     fn what_was_written_is_read_back() {
         let mut room = Vec::new();
         let headers = death().write(&[], &mut room);
-        assert_eq!(read(&headers), Some((Dialect::Share, death())));
+        assert_eq!(read(&headers), Some((Dialect::Kpipe, death())));
     }
 
     #[test]
@@ -492,7 +500,7 @@ mod tests {
             let own: Vec<_> = headers.iter().filter(|header| !is_error_header(header)).collect();
             let kept: Vec<_> = dead.iter().filter(|header| !is_error_header(header)).collect();
             prop_assert_eq!(own, kept);
-            prop_assert_eq!(read(&dead), Some((Dialect::Share, death())));
+            prop_assert_eq!(read(&dead), Some((Dialect::Kpipe, death())));
         }
     }
 }

@@ -118,8 +118,9 @@ pub enum Outcome<'a> {
         /// Absent when the broker was not asked to tell (`--acks 0`).
         #[serde(skip_serializing_if = "Option::is_none")]
         offset: Option<i64>,
-        /// Milliseconds since the epoch.
-        timestamp: i64,
+        /// Milliseconds since the epoch; absent when the broker tells none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timestamp: Option<i64>,
     },
     /// It is not, or nobody knows.
     Failed {

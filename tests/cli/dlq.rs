@@ -1,4 +1,4 @@
-//! Dead letters of four dialects: counted, shown, and sent back as the records they were.
+//! Dead letters of five dialects: counted, shown, and sent back as the records they were.
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -36,6 +36,23 @@ fn letter(origin: &str, number: u64) -> String {
 fn replay(place: &Place, flags: &[&str]) -> Ended {
     let begin = &["dlq", "replay", "dlq", "--yes"][..];
     place.kpipe(&[begin, flags].concat()).run()
+}
+
+/// Both have the names of KIP-1191, and kpipe two of its own beside them.
+#[test]
+fn dead_letters_of_kpipe_are_told_from_those_of_share_groups() {
+    let place = Place::with(&["orders:1", "dlq.orders:1"]);
+    place.send("orders", &["v"]);
+    place
+        .kpipe(&["-q", "handle", "orders", "-g", "g", "-n", "1", "--dlq"])
+        .arguments(&["--", "sh", "-c", "exit 65"])
+        .run()
+        .ends(0);
+    send(&place, "dlq.orders", LETTERS.lines().next().unwrap());
+    let rows = stats(&place, &["dlq.orders"]).ends(1).json();
+    let mut headers = each(&rows, "headers");
+    headers.sort_by_key(ToString::to_string);
+    assert_eq!(headers, ["kpipe", "share"]);
 }
 
 fn stats(place: &Place, flags: &[&str]) -> Ended {

@@ -178,3 +178,20 @@ fn every_example_is_run_here() {
     }
     assert!(scripts > 5);
 }
+
+/// It is run as cron does by the example; here it is the same.
+#[test]
+fn the_crontab_of_the_page_about_cron_is_of_the_example() {
+    let fields = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let example = include_str!("../../examples/cron/crontab");
+    let example: Vec<String> = example.lines().map(fields).collect();
+    let page = include_str!("../../docs/cron.md");
+    let (_, shown) = page.split_once("\n```sh\n").unwrap();
+    let (shown, _) = shown.split_once("\n```\n").unwrap();
+    let shown = shown.lines().filter(|line| !line.starts_with('#'));
+    let shown: Vec<String> = shown.map(fields).collect();
+    assert!(shown.len() > 4, "{shown:?}");
+    for line in shown {
+        assert!(example.contains(&line), "{line}");
+    }
+}

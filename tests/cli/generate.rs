@@ -35,6 +35,22 @@ fn label<'a>(record: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn a_date_alone_is_midnight_here_and_other_events_in_another_zone() {
+    let place = nowhere();
+    let of = |start: &str, zone: &str| {
+        let arguments = [
+            "-q", "generate", "sensor", "-n", "3", "--seed", "7", "--start", start,
+        ];
+        let generate = place.kpipe(&arguments).env("TZ", zone);
+        generate.run().ends(0).bytes().to_vec()
+    };
+    let (here, there) = ("Asia/Tokyo", "America/New_York");
+    assert_ne!(of("2026-11-20", here), of("2026-11-20", there));
+    let zoned = "2026-11-20T00:00:00Z";
+    assert_eq!(of(zoned, here), of(zoned, there));
+}
+
+#[test]
 fn every_kind_is_listed_described_and_generated() {
     let place = nowhere();
     let kinds = place

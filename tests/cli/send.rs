@@ -49,6 +49,23 @@ fn one_record_has_what_the_flags_say_and_prints_its_receipt() {
         ));
 }
 
+/// librdkafka's mock cluster answers every record with 1234 as the time at which it was appended.
+#[test]
+fn a_receipt_of_the_built_in_broker_has_no_made_up_time() {
+    let place = Place::with(&["orders:1"]);
+    place
+        .kpipe(&["send", "orders", "v"])
+        .run()
+        .ends(0)
+        .prints("{\"topic\":\"orders\",\"partition\":0,\"offset\":0}\n");
+    place
+        .kpipe(&["send", "orders", "--lines", "--receipts", "all"])
+        .input("v\n")
+        .run()
+        .ends(0)
+        .prints("{\"line\":1,\"topic\":\"orders\",\"partition\":0,\"offset\":1}\n");
+}
+
 #[test]
 fn a_tombstone_is_null_and_an_empty_value_is_not() {
     let place = Place::with(&["orders:1"]);

@@ -68,11 +68,12 @@ fn an_unknown_host_is_status_3() {
 fn lines_without_a_topic_of_the_command_line_find_out_as_well() {
     let place = Place::at(&closed_port());
     place
-        .kpipe(&["send", "--failed", "left"])
+        .kpipe(&["-q", "send", "--failed", "left"])
         .input("{\"topic\":\"orders\",\"value\":\"a\"}\n{\"topic\":\"bills\",\"value\":\"b\"}\n")
         .run()
         .ends(3)
-        .says(&["error: cannot reach Kafka"]);
+        .says(&["error: cannot reach Kafka"])
+        .says_one_block();
     assert_eq!(
         place.read("left"),
         b"{\"topic\":\"orders\",\"value\":\"a\"}\n{\"topic\":\"bills\",\"value\":\"b\"}\n"

@@ -143,6 +143,8 @@ fn what_can_never_work_is_wrong_usage_with_a_reason() {
         (&["tail", "orders", "-b", "ssl://a:x"], "`ssl://a:x`"),
         (&["tail", "orders", "-g", ""], "--group"),
         (&["tail", ""], "TOPIC"),
+        (&["stats", ""], "TOPIC"),
+        (&["topic", "describe", ""], "NAME"),
         (&["send", "", "v"], "`` is not a topic name"),
         (&["send", "", "--lines"], "`` is not a topic name"),
         (

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::support::executable::kpipe;
 use crate::support::java::java;
-use crate::support::kafka::{Record, Topic, topic};
+use crate::support::kafka::{Record, Topic, topic, unique};
 
 /// Copies `from` to a new topic by a pipeline's two commands.
 fn copy(from: &Topic, partitions: i32) -> Topic {
@@ -26,6 +26,24 @@ fn record(partition: i32, key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
         value: value.map(<[u8]>::to_vec),
         headers: Vec::new(),
     }
+}
+
+/// The broker says that there is no such topic while it makes it.
+#[test]
+fn a_topic_that_the_broker_makes_on_demand_takes_the_first_record() {
+    let make = ["-X", "allow.auto.create.topics=true"];
+    let one = unique("demand");
+    kpipe(["send", &one, "v"]).args(make).run().ok();
+    let many = unique("demand");
+    let lines = format!("{{\"topic\":\"{many}\",\"value\":\"v\"}}\n").repeat(3);
+    kpipe(["send"]).args(make).input(lines).run().ok();
+    for (topic, count) in [(&one, 1), (&many, 3)] {
+        let values = kpipe(["tail", topic, "-e"]).run().ok().values();
+        assert_eq!(values.len(), count);
+    }
+    // Unless told to, kpipe makes none.
+    let none = unique("demand");
+    kpipe(["send", &none, "v"]).run().exits(1);
 }
 
 #[test]

@@ -114,6 +114,10 @@ pub(super) struct RunArgs {
     pub(super) shape: Shape,
 
     /// Where event time begins [default: now with a rate, else so that all has happened by now]
+    ///
+    /// A date alone is midnight of the local zone: other events in another zone, where
+    /// `2026-11-20T00:00:00Z` has the same. Kafka deletes by the times of records: those of last week
+    /// need `retention.ms=-1` on their topic, or `kpipe send --now`.
     #[arg(
         long,
         value_name = "TIME",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
 use cluster::ClusterState;
@@ -63,7 +64,7 @@ Examples:
   kpipe stats -q --watch=15s --metrics /var/lib/node_exporter/kafka.prom > /dev/null")]
 pub(crate) struct Args {
     /// Topics; a regular expression begins with `^` [default: all but Kafka's own]
-    #[arg(value_name = "TOPIC")]
+    #[arg(value_name = "TOPIC", value_parser = NonEmptyStringValueParser::new())]
     topics: Vec<String>,
 
     /// Go on, and tell again and again

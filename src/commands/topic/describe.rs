@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -29,6 +30,7 @@ Examples:
   kpipe topic describe orders | jq -e '.drift == []'")]
 pub(crate) struct Args {
     /// The topic's name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     name: String,
 
     /// How to print

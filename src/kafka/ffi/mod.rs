@@ -645,6 +645,7 @@ impl Iterator for Deliveries<'_> {
             let sampled = self.index.is_multiple_of(LATENCY_SAMPLE);
             self.index += 1;
             let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+            let timestamp = rd::rd_kafka_message_timestamp(message, &raw mut kind);
             Some(Delivery {
                 slot: message._private.addr(),
                 result: if message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -656,7 +657,9 @@ impl Iterator for Deliveries<'_> {
                     != rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
                 partition: message.partition,
                 offset: message.offset,
-                timestamp: rd::rd_kafka_message_timestamp(message, &raw mut kind),
+                timestamp,
+                of_broker: kind
+                    == rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
                 latency: sampled.then(|| {
                     let micros = rd::rd_kafka_message_latency(message);
                     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
@@ -678,6 +681,8 @@ pub(super) struct Delivery {
     pub(super) offset: i64,
     /// Milliseconds since the epoch.
     pub(super) timestamp: i64,
+    /// The broker set the timestamp.
+    pub(super) of_broker: bool,
     /// From [`produce`] to the acknowledgement, of one in some.
     pub(super) latency: Option<Duration>,
 }
