@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::event::{Actor, Entry, Stamp};
 use super::life::{approve, with_id};
 use super::policy::{Policy, Rules};
-use super::request::{self, Request, Spec, Wish, stored};
+use super::request::{self, Request, Spec, Wish};
 use super::state::State;
+use super::time::stored;
 use super::{Error, Fault, Registry};
 
 /// What [`Registry::request`] is given.

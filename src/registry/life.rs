@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::event::{Actor, Entry, Stamp};
 use super::policy::FourEyes;
-use super::request::{self, COLUMNS, Observation, Request, stored};
+use super::request::{self, COLUMNS, Observation, Request};
 use super::state::{ReasonCode, State};
+use super::time::stored;
 use super::{Error, Fault, Registry};
 
 /// Which request is meant: that for a name, and no other than the one somebody saw.

@@ -17,6 +17,7 @@ mod policy;
 mod request;
 mod state;
 mod subscription;
+pub(crate) mod time;
 
 use std::path::{Path, PathBuf};
 

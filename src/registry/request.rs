@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::error::Difference;
 use super::state::{Reason, ReasonCode, State};
+use super::time::{self, Time};
 use super::{Error, Registry};
 
 /// What is asked for.
@@ -122,7 +123,9 @@ pub struct Observation {
     pub message: Option<String>,
     /// How often applying it failed.
     pub attempts: u32,
+    #[serde(serialize_with = "time::print_some")]
     pub next_attempt_at: Option<Timestamp>,
+    #[serde(serialize_with = "time::print_some")]
     pub observed_at: Option<Timestamp>,
 }
 
@@ -134,16 +137,21 @@ pub struct Request {
     pub state: State,
     /// A `UUIDv7`.
     pub id: String,
+    #[serde(serialize_with = "time::print")]
     pub requested_at: Timestamp,
     /// Undecided at this time, it is rejected.
+    #[serde(serialize_with = "time::print_some")]
     pub expires_at: Option<Timestamp>,
     /// When it was approved or rejected.
+    #[serde(serialize_with = "time::print_some")]
     pub decided_at: Option<Timestamp>,
     pub decided_by: Option<String>,
     pub comment: Option<String>,
+    #[serde(serialize_with = "time::print_some")]
     pub activated_at: Option<Timestamp>,
     /// Whether Kafka had the topic before.
     pub adopted: Option<bool>,
+    #[serde(serialize_with = "time::print_some")]
     pub ended_at: Option<Timestamp>,
     /// `None` also when time ended it.
     pub ended_by: Option<String>,
@@ -151,28 +159,6 @@ pub struct Request {
     pub ended_comment: Option<String>,
     #[serde(flatten)]
     pub observation: Observation,
-}
-
-/// How times are stored, so that they sort as text: RFC 3339, UTC, milliseconds.
-pub(super) fn stored(time: Timestamp) -> String {
-    format!("{time:.3}")
-}
-
-/// Reads a time as [`stored`] writes it.
-pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
-    row.get::<_, Time>(column).map(|time| time.0)
-}
-
-struct Time(Timestamp);
-
-impl FromSql for Time {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value
-            .as_str()?
-            .parse()
-            .map(Self)
-            .map_err(FromSqlError::other)
-    }
 }
 
 struct Config(BTreeMap<String, String>);
