@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::request::Request;
-use super::state::{ReasonCode, State};
+use super::state::State;
 use super::{Error, Registry};
 use crate::error::CommandError;
 use crate::exit::Status;
@@ -45,6 +45,7 @@ impl NotApproved {
         let Some(request) = request else {
             return Some(Self::Unknown { topic });
         };
+        let why = request.why_ended().map(str::to_owned);
         let (id, created_by) = (request.id, request.spec.created_by);
         match request.state {
             State::Active => None,
@@ -58,15 +59,7 @@ impl NotApproved {
                 id,
                 created_by,
             }),
-            state @ (State::Inactive | State::Rejected) => Some(Self::Ended {
-                topic,
-                state,
-                // The reason for a decline is what was said with the decision.
-                why: request.ended_comment.or(match request.reason_code {
-                    Some(ReasonCode::Declined) => request.comment,
-                    _ => None,
-                }),
-            }),
+            state @ (State::Inactive | State::Rejected) => Some(Self::Ended { topic, state, why }),
         }
     }
 

@@ -171,6 +171,17 @@ impl FromSql for Config {
     }
 }
 
+impl Request {
+    /// Returns why it came to its end, in the words of whoever ended it.
+    pub fn why_ended(&self) -> Option<&str> {
+        self.ended_comment.as_deref().or(match self.reason_code {
+            // The reason for a decline is what was said with the decision.
+            Some(ReasonCode::Declined) => self.comment.as_deref(),
+            _ => None,
+        })
+    }
+}
+
 /// The columns of a request, in the order that [`Request::from_row`] takes them. By name, each would be
 /// searched for in each row, which takes longer than the rest.
 pub(super) const COLUMNS: &str = "name, created_by, partitions, replication, config, description, type, state, id, \

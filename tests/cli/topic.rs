@@ -732,3 +732,55 @@ fn blanks_around_a_name_make_nobody_another_and_control_characters_are_refused()
     elsewhere("b\n").ends(0);
     elsewhere("b\u{7}b").ends(2).says(&["control characters"]);
 }
+
+#[test]
+fn a_table_has_the_reason_in_the_words_of_who_gave_it() {
+    let place = offline();
+    for (name, verb, word, flag) in [
+        ("declined", "reject", "bob", "--reason"),
+        ("taken-back", "cancel", "alice", "--comment"),
+        ("old", "deactivate", "bob", "--reason"),
+    ] {
+        let request = format!("topic request {name} --by alice");
+        kpipe(&place, &request).ends(0);
+        if verb == "deactivate" {
+            kpipe(&place, &format!("topic approve {name} --by carol")).ends(0);
+            activate(&place);
+        }
+        let ended = [
+            "topic",
+            verb,
+            name,
+            "--by",
+            word,
+            flag,
+            "in my own words",
+            "--output",
+            "table",
+        ];
+        let table = place.kpipe(&ended).run().ends(0).out();
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[0].ends_with(" REASON"), "{table}");
+        assert!(lines[1].ends_with(" in my own words"), "{table}");
+        let state = if verb == "deactivate" {
+            "INACTIVE"
+        } else {
+            "REJECTED"
+        };
+        let listed = format!("topic list ^{name}$ --state {state} --output table");
+        kpipe(&place, &listed).ends(0).prints(table);
+    }
+    // For programs it stays in the field of its own.
+    let rows = kpipe(&place, "topic list ^declined$ --state REJECTED")
+        .ends(0)
+        .json();
+    assert_eq!(
+        (&rows[0]["comment"], &rows[0]["reason"]),
+        (&json!("in my own words"), &Value::Null)
+    );
+    // What was said when it was approved is no reason.
+    kpipe(&place, "topic request fine --by alice").ends(0);
+    let approve = "topic approve fine --by bob --comment good --output table";
+    let table = kpipe(&place, approve).ends(0).out();
+    assert!(table.trim_end().ends_with(" -"), "{table}");
+}

@@ -50,6 +50,11 @@ fn what_is_there_just_so_is_adopted_and_for_the_rest_there_is_a_reason() {
         "partitions: 2 in Kafka, 3 asked for"
     );
     assert_eq!(of("absent")["reason"], "NotSupported");
+    let list = ["topic", "list", "--state", "APPROVED", "--output", "table"];
+    let table = place.kpipe(&list).run().ends(0).out();
+    let reasons = table.lines().map(|line| line.split_whitespace().last());
+    let reasons: Vec<&str> = reasons.map(Option::unwrap).collect();
+    assert_eq!(reasons, ["REASON", "NotSupported", "ResourceConflict"]);
 
     let told = place.kpipe(&reconcile).run().ends(1).json();
     assert_eq!(
