@@ -57,7 +57,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Broken`], [`Error::Differs`], [`Error::FewerPartitions`], [`Error::Replication`],
-    /// [`Error::Collides`], and with `approved_by` [`Error::FourEyes`].
+    /// [`Error::Collides`], and with `approved_by` [`Error::OwnApproval`], or [`Error::FourEyes`] for
+    /// what was asked before.
     pub fn request(
         &mut self,
         asked: &Asked<'_>,
@@ -77,7 +78,13 @@ impl Registry {
                         actor: &actor,
                         ..stamp
                     };
-                    let approved = approve(transaction, request, None, rules.four_eyes, stamp)?;
+                    let approved = approve(transaction, request, None, rules.four_eyes, stamp);
+                    let approved = approved.map_err(|fault| match (fault, &requested) {
+                        (Fault::Refused(Error::FourEyes { name, by }), Requested::New(_)) => {
+                            Fault::Refused(Error::OwnApproval { name, by })
+                        }
+                        (fault, _) => fault,
+                    })?;
                     Ok(match requested {
                         Requested::New(_) => Requested::New(approved),
                         Requested::Known(_) => Requested::Known(approved),

@@ -29,6 +29,9 @@ pub enum Error {
     /// The requester wanted to decide.
     #[error("`{name}` was requested by {by}, so somebody else decides")]
     FourEyes { name: String, by: String },
+    /// The requester was named as who has approved it, and nothing was kept.
+    #[error("`{name}` is not requested: {by} asks for it, so somebody else approves it")]
+    OwnApproval { name: String, by: String },
     /// Somebody else wanted to cancel.
     #[error("`{name}` was requested by {created_by}, so {by} cannot cancel it")]
     NotRequester {
@@ -138,6 +141,7 @@ impl Error {
             Self::Unknown { .. } => Status::Failed,
             Self::InState { .. }
             | Self::FourEyes { .. }
+            | Self::OwnApproval { .. }
             | Self::NotRequester { .. }
             | Self::Another { .. }
             | Self::Broken { .. }
@@ -160,6 +164,10 @@ impl Error {
             Self::InState { name, .. } => format!("`kpipe topic history {name}` says who moved it"),
             Self::FourEyes { .. } => {
                 "--by or KPIPE_ACTOR says who you are; `four_eyes = \"off\"` in the profile lifts the rule"
+                    .to_owned()
+            }
+            Self::OwnApproval { .. } => {
+                "without --approved-by it waits for `kpipe topic approve`; `four_eyes = \"off\"` in the profile lifts the rule"
                     .to_owned()
             }
             Self::NotRequester { name, .. } => {

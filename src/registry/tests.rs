@@ -465,7 +465,7 @@ fn a_request_can_be_approved_as_it_is_made_and_four_eyes_still_apply() {
             registry.request(&asked, &Rules::default(), stamp)
         })
     };
-    assert!(matches!(ask("alice", 1), Err(Error::FourEyes { .. })));
+    assert!(matches!(ask("alice", 1), Err(Error::OwnApproval { .. })));
     let Requested::New(request) = ask("bob", 2).unwrap() else {
         panic!("the refused one left nothing");
     };

@@ -726,9 +726,7 @@ fn blanks_around_a_name_make_nobody_another_and_control_characters_are_refused()
         ];
         place.kpipe(&request).run()
     };
-    elsewhere(" alice")
-        .ends(4)
-        .says(&["was requested by alice"]);
+    elsewhere(" alice").ends(4).says(&["alice asks for it"]);
     elsewhere("b\n").ends(0);
     elsewhere("b\u{7}b").ends(2).says(&["control characters"]);
 }
@@ -783,4 +781,47 @@ fn a_table_has_the_reason_in_the_words_of_who_gave_it() {
     let approve = "topic approve fine --by bob --comment good --output table";
     let table = kpipe(&place, approve).ends(0).out();
     assert!(table.trim_end().ends_with(" -"), "{table}");
+}
+
+#[test]
+fn a_request_that_its_requester_approves_is_not_made_and_the_refusal_says_so() {
+    let place = offline();
+    let lines = "{\"name\":\"a\",\"created_by\":\"alice\"}\n{\"name\":\"b\"}\n";
+    let ask = |lines: &str| {
+        let request = [
+            "topic",
+            "request",
+            "-",
+            "--by",
+            "ci",
+            "--approved-by",
+            "alice",
+        ];
+        place.kpipe(&request).input(lines).run()
+    };
+    ask(lines)
+        .ends(1)
+        .says(&[
+            "stdin:1: `a` is not requested: alice asks for it, so somebody else approves it",
+            "Done: 1 of 2; 1 failed.",
+        ])
+        .hides(&["was requested"]);
+    assert_eq!(states(&place), [json!(["b", "APPROVED"])]);
+    let alone = lines.lines().next().unwrap();
+    ask(alone)
+        .ends(4)
+        .prints("")
+        .says(&[
+            "`a` is not requested",
+            "hint: without --approved-by it waits for",
+        ])
+        .says_one_block();
+    assert_eq!(states(&place), [json!(["b", "APPROVED"])]);
+    // Who asked before is told what stands.
+    kpipe(&place, "topic request a --by alice").ends(0);
+    ask(alone).ends(4).says(&["`a` was requested by alice"]);
+    assert_eq!(
+        states(&place),
+        [json!(["a", "PENDING"]), json!(["b", "APPROVED"])]
+    );
 }
