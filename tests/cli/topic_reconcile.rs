@@ -38,7 +38,11 @@ fn what_is_there_just_so_is_adopted_and_for_the_rest_there_is_a_reason() {
     );
 
     let reconcile = ["topic", "reconcile", "--by", "carol"];
-    let told = place.kpipe(&reconcile).run().ends(1).errors("").json();
+    let pass = place.kpipe(&reconcile).run().ends(1).errors(
+        "error: topic `absent` failed: cannot create topics: not on the built-in broker\n\
+         error: topic `other` is in conflict: partitions: 2 in Kafka, 3 asked for\n",
+    );
+    let told = pass.json();
     let of = |name: &str| told.iter().find(|row| row["name"] == name).unwrap();
     assert_eq!(
         (&of("same")["action"], &of("same")["state"]),
@@ -482,4 +486,28 @@ fn a_change_that_needs_nothing_in_kafka_is_no_adoption() {
     }
     let rows = place.kpipe(&["topic", "list", "--state", "ACTIVE"]).run();
     assert_eq!(each(&rows.ends(0).json(), "adopted"), [false]);
+}
+
+#[test]
+fn what_stands_against_a_topic_is_said_where_nobody_reads_stdout() {
+    let place = Place::with(&["other:2"]);
+    approve(&place, &[json!({"name": "other", "partitions": 3})]);
+    place
+        .bash("kpipe -q topic reconcile > /dev/null")
+        .run()
+        .ends(1)
+        .errors("error: topic `other` is in conflict: partitions: 2 in Kafka, 3 asked for\n");
+}
+
+#[test]
+fn a_watching_reconciler_says_once_what_stands_against_a_topic() {
+    let place = Place::with(&["one:1", "two:1"]);
+    approve(&place, &[json!({"name": "one", "partitions": 3})]);
+    let mut watch = place.kpipe(&["topic", "reconcile", "--watch=20ms"]).start();
+    watch.until_it_says("error: topic `one` is in conflict: ");
+    approve(&place, &[json!({"name": "two", "partitions": 4})]);
+    watch.until_it_says("error: topic `two` is in conflict: ");
+    watch.signal(Signal::TERM);
+    let ended = watch.ended().dies_of(Signal::TERM);
+    assert_eq!(ended.stderr().lines().count(), 2, "{}", ended.stderr());
 }

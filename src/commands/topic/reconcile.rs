@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
-use crate::approval::{Pass, Told};
+use crate::approval::{Action, Pass, Told};
 use crate::commands::registry::{ByArgs, ProducerKeyArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -19,9 +19,9 @@ use crate::kafka::Admin;
 use crate::registry::{Actor, Registry};
 use crate::sink::output;
 use crate::time;
-use crate::ui::in_one_line;
 use crate::ui::rows::Output;
 use crate::ui::sanitize::OneLine;
+use crate::ui::{Ui, in_one_line};
 
 /// Make Kafka have the topics that were approved
 ///
@@ -31,8 +31,8 @@ use crate::ui::sanitize::OneLine;
 /// are applied: more partitions, other settings. Where an ACTIVE topic is not, or no longer,
 /// as it was approved, that is told and left as it is.
 ///
-/// Prints what it did and what stands against it, each when it changes. Without --watch it makes one
-/// pass and leaves with status 1 if anything stands against it. With --watch it goes on, also
+/// Prints what it did and what stands against it, each when it changes; the latter on stderr too, where
+/// stdout is no terminal. Without --watch it makes one pass and leaves with status 1 if anything stands against it. With --watch it goes on, also
 /// when the brokers are away, until it is interrupted; what failed is tried again after a
 /// second, then two, then four, up to five minutes.
 ///
@@ -191,6 +191,8 @@ impl Reconciler {
 /// Prints what is news.
 struct Printer {
     out: File,
+    ui: Ui,
+    is_terminal: bool,
     is_for_people: bool,
     /// The last word on each request that something stands against.
     open: BTreeMap<String, Told>,
@@ -203,6 +205,8 @@ impl Printer {
         let is_terminal = context.ui.stdout_is_terminal();
         Ok(Self {
             out: output::stdout()?,
+            ui: context.ui,
+            is_terminal,
             is_for_people: output == Output::Table || (output == Output::Auto && is_terminal),
             open: BTreeMap::new(),
             is_closed: false,
@@ -214,11 +218,30 @@ impl Printer {
         let is_news = before.as_ref() != Some(&told);
         let written = if is_news { self.write(&told) } else { Ok(()) };
         if !told.ready {
+            if written.is_ok() && !before.is_some_and(|before| is_same(&before, &told)) {
+                self.say(&told);
+            }
             self.open.insert(told.request_id.clone(), told);
         }
         let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         self.is_closed = written.as_ref().is_err_and(is_closed);
         written
+    }
+
+    /// Says on stderr what stands against a topic: cron mails that, and not what a script does with stdout.
+    /// Who sees stdout on a terminal has read it already.
+    fn say(&self, told: &Told) {
+        if self.is_terminal {
+            return;
+        }
+        let how = match told.action {
+            Action::Conflict => "is in conflict",
+            Action::Drift => "has drifted",
+            _ => "failed",
+        };
+        let message = told.message.as_deref().unwrap_or_default();
+        self.ui
+            .item_error(format_args!("topic `{}` {how}: {message}", told.name));
     }
 
     fn write(&mut self, told: &Told) -> io::Result<()> {
@@ -232,6 +255,11 @@ impl Printer {
         line.push(b'\n');
         self.out.write_all(&line)
     }
+}
+
+/// Whether the same stands against a topic, though perhaps at another attempt.
+fn is_same(before: &Told, now: &Told) -> bool {
+    (before.action, before.reason, &before.message) == (now.action, now.reason, &now.message)
 }
 
 /// Tells that the brokers are away, once a minute.
