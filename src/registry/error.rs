@@ -18,7 +18,11 @@ pub enum Error {
 
     /// Nobody ever asked for it.
     #[error("nobody has asked for topic `{name}`")]
-    Unknown { name: String },
+    Unknown {
+        name: String,
+        /// Which topic of the registry was most likely meant.
+        nearest: Option<String>,
+    },
     /// Another state than the one that this is possible in, perhaps since a moment ago.
     #[error("`{name}` is {state}, not {}", OneOf(wanted))]
     InState {
@@ -131,6 +135,14 @@ impl Error {
         matches!(self, Self::File(_))
     }
 
+    /// Returns which topic was most likely meant, where the name is unknown.
+    pub fn nearest(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { nearest, .. } => nearest.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the status that a run which ends with this error leaves with.
     pub fn status(&self) -> Status {
         let is_kafkas = |rule: &Violation| matches!(rule, Violation::Kafka(_));
@@ -158,9 +170,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::File(error) => return of_file(error),
-            // Only a name that a topic can have is safe to paste into a shell.
-            Self::Unknown { name } if !name::check(name).is_empty() => return None,
-            Self::Unknown { name } => format!("kpipe topic request {name}"),
+            Self::Unknown { name, nearest } => return unknown(name, nearest.as_deref()),
             Self::InState { name, .. } => format!("`kpipe topic history {name}` says who moved it"),
             Self::FourEyes { .. } => {
                 "--by or KPIPE_ACTOR says who you are; `four_eyes = \"off\"` in the profile lifts the rule"
@@ -208,6 +218,21 @@ impl Error {
             | Self::Replication { .. } => return None,
         })
     }
+}
+
+/// What to type next where nobody has asked for a topic.
+pub(super) fn unknown(name: &str, nearest: Option<&str>) -> Option<String> {
+    match nearest {
+        Some(nearest) => Some(did_you_mean(nearest)),
+        // Only a name that a topic can have is safe to paste into a shell.
+        None if !name::check(name).is_empty() => None,
+        None => Some(format!("kpipe topic request {name}")),
+    }
+}
+
+/// Asks whether a topic was meant.
+pub fn did_you_mean(nearest: &str) -> String {
+    format!("did you mean `{nearest}`?")
 }
 
 /// What to type next where the file is the trouble.

@@ -11,6 +11,7 @@ use super::error::Difference;
 use super::state::{Reason, ReasonCode, State};
 use super::time::{self, Time};
 use super::{Error, Registry};
+use crate::suggest;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -272,6 +273,11 @@ impl Registry {
         })
     }
 
+    /// Returns the topic that was most likely meant by a name that nobody has asked for, whatever its state.
+    pub fn nearest(&self, name: &str) -> Result<Option<String>, Error> {
+        self.read(|connection| nearest(connection, name))
+    }
+
     /// Returns the request that counts for a name: the ACTIVE one, else the newest.
     pub fn topic(&self, name: &str) -> Result<Option<Request>, Error> {
         self.read(|connection| current(connection, name))
@@ -312,6 +318,16 @@ pub(super) fn active(connection: &Connection, name: &str) -> rusqlite::Result<Op
 
 pub(super) fn with_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<Request>> {
     one(connection, "WHERE id = ?1", id)
+}
+
+/// As [`Registry::nearest`].
+pub(super) fn nearest(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let names = connection
+        .prepare_cached("SELECT DISTINCT name FROM request")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    let nearest = suggest::nearest(name, names.iter().map(String::as_str));
+    Ok(nearest.map(str::to_owned))
 }
 
 fn one(connection: &Connection, which: &str, value: &str) -> rusqlite::Result<Option<Request>> {

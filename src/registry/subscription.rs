@@ -54,6 +54,7 @@ impl Registry {
                 None => {
                     return Err(Fault::Refused(Error::Unknown {
                         name: topic.to_owned(),
+                        nearest: request::nearest(transaction, topic)?,
                     }));
                 }
             }

@@ -825,3 +825,51 @@ fn a_request_that_its_requester_approves_is_not_made_and_the_refusal_says_so() {
         [json!(["a", "PENDING"]), json!(["b", "APPROVED"])]
     );
 }
+
+#[test]
+fn a_misspelt_topic_names_the_one_that_was_meant_whatever_its_state() {
+    let place = offline();
+    for name in ["orders", "payments"] {
+        kpipe(&place, &format!("topic request {name} --by alice")).ends(0);
+    }
+    kpipe(&place, "topic reject payments --by bob --reason no").ends(0);
+    let meant = [("odrers", "orders"), ("paymnets", "payments")];
+    for (typed, meant) in meant {
+        for (verb, flags) in [
+            ("approve", "--by bob"),
+            ("reject", "--by bob --reason no"),
+            ("cancel", "--by alice"),
+            ("deactivate", "--by bob --reason old"),
+            ("history", ""),
+        ] {
+            kpipe(&place, format!("topic {verb} {typed} {flags}").trim_end())
+                .ends(1)
+                .prints("")
+                .says(&[
+                    &format!("nobody has asked for topic `{typed}`"),
+                    &format!("hint: did you mean `{meant}`?"),
+                ])
+                .says_one_block();
+        }
+        kpipe(&place, &format!("subscription add user_1 {typed}"))
+            .prints("")
+            .says(&[&format!("hint: did you mean `{meant}`?")])
+            .says_one_block();
+        kpipe(&place, &format!("subscription remove user_1 {typed}"))
+            .ends(0)
+            .errors(&format!(
+                "user_1 did not subscribe to {typed}; did you mean `{meant}`?\n"
+            ));
+        kpipe(&place, &format!("send {typed} v --approved-only"))
+            .ends(4)
+            .says(&[&format!("hint: did you mean `{meant}`?")])
+            .says_one_block();
+    }
+    kpipe(&place, "topic approve odrers orders --by bob")
+        .ends(1)
+        .says(&["error: nobody has asked for topic `odrers`; did you mean `orders`?\n"]);
+    // What is like nothing can be asked for.
+    kpipe(&place, "topic history zebra")
+        .ends(1)
+        .says(&["hint: kpipe topic request zebra\n"]);
+}

@@ -144,6 +144,11 @@ fn a_description_has_the_same_six_fields_whatever_there_is() {
     nobody
         .says(&["topic `knwon` does not exist", "did you mean `known`?"])
         .says_one_block();
+    // Also one that Kafka does not have.
+    let nobody = place.kpipe(&["topic", "describe", "watned"]).run().ends(1);
+    nobody
+        .says(&["topic `watned` does not exist", "did you mean `wanted`?"])
+        .says_one_block();
 }
 
 #[test]
