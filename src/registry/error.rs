@@ -81,6 +81,13 @@ pub enum Error {
     /// Not the key whose hash is kept.
     #[error("the producer key is not the one of this registry")]
     KeyWrong,
+    /// As [`Error::NotActive`], where there is no request: a topic that is not approved, and no more.
+    #[error("nobody has asked for topic `{topic}`, and subscriptions are to ACTIVE topics")]
+    NotAsked {
+        topic: String,
+        /// Which topic of the registry was most likely meant.
+        nearest: Option<String>,
+    },
     /// Subscriptions are to ACTIVE topics only.
     #[error("`{topic}` is {state}, and subscriptions are to ACTIVE topics")]
     NotActive { topic: String, state: State },
@@ -162,6 +169,7 @@ impl Error {
             | Self::Replication { .. }
             | Self::KeyMissing
             | Self::KeyWrong
+            | Self::NotAsked { .. }
             | Self::NotActive { .. } => Status::Refused,
         }
     }
@@ -170,7 +178,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::File(error) => return of_file(error),
-            Self::Unknown { name, nearest } => return unknown(name, nearest.as_deref()),
+            Self::Unknown { name, nearest }
+            | Self::NotAsked {
+                topic: name,
+                nearest,
+            } => return unknown(name, nearest.as_deref()),
             Self::InState { name, .. } => format!("`kpipe topic history {name}` says who moved it"),
             Self::FourEyes { .. } => {
                 "--by or KPIPE_ACTOR says who you are; `four_eyes = \"off\"` in the profile lifts the rule"

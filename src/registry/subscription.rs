@@ -40,7 +40,7 @@ impl Registry {
     /// Subscribes `user` to `topic`; returns false when they are subscribed already.
     ///
     /// # Errors
-    /// [`Error::NotActive`] and [`Error::Unknown`].
+    /// [`Error::NotActive`] and [`Error::NotAsked`].
     pub fn subscribe(&mut self, user: &str, topic: &str, stamp: Stamp<'_>) -> Result<bool, Error> {
         self.write(stamp.at, |transaction| {
             match request::current(transaction, topic)? {
@@ -52,8 +52,8 @@ impl Registry {
                     }));
                 }
                 None => {
-                    return Err(Fault::Refused(Error::Unknown {
-                        name: topic.to_owned(),
+                    return Err(Fault::Refused(Error::NotAsked {
+                        topic: topic.to_owned(),
                         nearest: request::nearest(transaction, topic)?,
                     }));
                 }

@@ -629,7 +629,7 @@ fn subscriptions_are_to_active_topics_and_last_when_the_topic_changes() {
             registry.subscribe("user_1", "orders", stamp)
         })
     };
-    assert!(matches!(add(&mut place), Err(Error::Unknown { .. })));
+    assert!(matches!(add(&mut place), Err(Error::NotAsked { .. })));
     place.in_state("orders", State::Pending);
     assert!(matches!(
         add(&mut place),
