@@ -601,6 +601,7 @@ fn hostile_words_reach_no_terminal() {
 #[test]
 fn a_key_is_printed_once_and_each_time_another() {
     let place = offline();
+    kpipe(&place, "topic request orders --by alice").ends(0);
     let new = || {
         kpipe(&place, "topic key new --by alice")
             .ends(0)
@@ -615,7 +616,7 @@ fn a_key_is_printed_once_and_each_time_another() {
     registry.check_producer_key(Some(other.trim())).unwrap();
     let history = kpipe(&place, "topic history").ends(0);
     assert!(!history.out().contains(one.trim()));
-    assert_eq!(each(&history.json(), "action"), ["key", "key"]);
+    assert_eq!(each(&history.json(), "action"), ["request", "key", "key"]);
 }
 
 #[test]
@@ -654,6 +655,7 @@ fn what_kafka_can_never_have_is_refused_when_asked() {
 #[test]
 fn a_key_that_nobody_saw_is_not_taken() {
     let place = offline();
+    kpipe(&place, "topic request orders --by alice").ends(0);
     let key = kpipe(&place, "topic key new --by alice").ends(0).out();
     let full = "kpipe topic key new --by alice > /dev/full";
     place.bash(full).run().ends(1).says_one_block();

@@ -14,6 +14,12 @@ fn approve(place: &Place, requests: &[Value]) {
     approve.input(asked.bytes()).run().ends(0);
 }
 
+/// Makes a registry, in which one request is PENDING.
+fn ask(place: &Place) {
+    let request = ["topic", "request", "waiting", "--by", "alice", "-q"];
+    place.kpipe(&request).run().ends(0);
+}
+
 /// Under the rules of a profile that enforces approval.
 const ENFORCE: &str = "default_profile = 'strict'\n\
     [profiles.strict]\nbrokers = 'localhost:1'\napproval = 'enforce'\n";
@@ -252,6 +258,7 @@ fn kafkas_own_topics_are_listed_when_asked_for() {
 #[test]
 fn a_watching_reconciler_sees_what_is_approved_meanwhile_and_ends_when_asked() {
     let place = Place::with(&["one:1", "two:1"]);
+    ask(&place);
     let mut watch = place.kpipe(&["topic", "reconcile", "--watch=50ms"]).start();
     for name in ["one", "two"] {
         approve(&place, &[json!({"name": name, "partitions": 1})]);
@@ -421,18 +428,60 @@ fn wrong_usage_is_said_before_a_broker_is_asked() {
 }
 
 #[test]
-fn a_plan_without_a_registry_is_an_error_and_not_nothing_to_do() {
+fn without_a_registry_there_is_an_error_and_not_nothing_to_do() {
     let place = Place::at("127.0.0.1:1");
-    let plan = place.kpipe(&["topic", "plan", "--registry", "mistyped.db"]);
-    plan.run()
-        .ends(2)
-        .says(&["there is no registry at mistyped.db"])
-        .says_one_block();
+    for words in [
+        &["plan"][..],
+        &["reconcile"],
+        &["key", "new"],
+        &["list", "--state", "PENDING"],
+        &["approve", "orders", "--by", "bob"],
+        &["reject", "orders", "--by", "bob", "--reason", "no"],
+        &["cancel", "orders", "--by", "alice"],
+        &["deactivate", "orders", "--by", "bob", "--reason", "old"],
+        &["history"],
+        &["stats"],
+        &["backup", "copy.db"],
+    ] {
+        let words = [&["topic"], words, &["--registry", "mistyped/r.db"]].concat();
+        let run = place.kpipe(&words).run().ends(2).prints("");
+        run.says(&["there is no registry at mistyped/r.db"])
+            .says_one_block();
+        assert!(!place.path("mistyped").exists(), "{words:?} made one");
+    }
+}
+
+#[test]
+fn a_watching_reconciler_waits_for_the_first_request() {
+    let place = Place::with(&["one:1"]);
+    let mut watch = place.kpipe(&["topic", "reconcile", "--watch=20ms"]).start();
+    watch.until_it_says("warning: there is no registry at ");
+    let registry = ".local/share/kpipe/registry.db";
+    assert!(!place.path(registry).exists(), "it made one");
+    // So a file is while whoever asks first is making it.
+    place.write(registry, "");
+    approve(&place, &[json!({"name": "one", "partitions": 1})]);
+    let told: Value = serde_json::from_str(&watch.line()).unwrap();
+    assert_eq!(told["action"], "adopted");
+    watch.until_it_says("Going on.");
+    watch.signal(Signal::TERM);
+    let ended = watch.ended().dies_of(Signal::TERM);
+    assert_eq!(ended.stderr().matches("warning").count(), 1);
+}
+
+#[test]
+fn a_watching_reconciler_that_still_waits_for_a_registry_ends_when_asked() {
+    let place = Place::at("127.0.0.1:1");
+    let mut watch = place.kpipe(&["topic", "reconcile", "--watch"]).start();
+    watch.until_it_says("there is no registry at ");
+    watch.signal(Signal::INT);
+    watch.ended().dies_of(Signal::INT).prints("");
 }
 
 #[test]
 fn without_a_broker_a_pass_ends_and_a_watch_says_so_and_goes_on() {
     let place = Place::at("127.0.0.1:1");
+    ask(&place);
     place
         .kpipe(&["topic", "reconcile"])
         .run()
@@ -453,6 +502,7 @@ fn without_a_broker_a_pass_ends_and_a_watch_says_so_and_goes_on() {
 #[test]
 fn taking_topics_in_needs_the_producer_key_once_there_is_one() {
     let place = Place::with(&["a:1"]);
+    ask(&place);
     let key = place.kpipe(&["topic", "key", "new"]).run().ends(0).out();
     let import = ["topic", "import", ".", "--by", "alice"];
     let refused = place.kpipe(&import).run().ends(4).prints("");
@@ -467,6 +517,7 @@ fn taking_topics_in_needs_the_producer_key_once_there_is_one() {
 #[test]
 fn a_key_file_without_an_end_is_not_read_to_it() {
     let place = Place::with(&["a:1"]);
+    ask(&place);
     place.kpipe(&["topic", "key", "new"]).run().ends(0);
     let reconcile = ["topic", "reconcile", "--producer-key-file", "/dev/zero"];
     let refused = place.kpipe(&reconcile).run().ends(4);
