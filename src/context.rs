@@ -150,6 +150,7 @@ impl Context {
     /// The cluster to speak to.
     pub(crate) fn cluster(&self) -> Result<Cluster, CommandError> {
         let connection = self.connection()?;
+        connection.require_brokers().map_err(wrong_configuration)?;
         let token_source = connection.oauth_token_command().map(|argv| {
             let (argv, clock) = (argv.to_owned(), self.clock.clone());
             let source: TokenSource = Arc::new(move || {

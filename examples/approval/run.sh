@@ -103,7 +103,7 @@ try 4 "kpipe subscription add user_1 weather-reports 2> why"
 cat why
 grep -q 'is PENDING' why || fail "the reason is not that the topic is pending"
 grep -q 'hint: .kpipe topic approve weather-reports' why || fail "no hint says what to do"
-try 1 "kpipe subscription add user_1 sensor-raedings 2> why"
+try 4 "kpipe subscription add user_1 sensor-raedings 2> why"
 cat why
 grep -q 'did you mean .sensor-readings.' why || fail "no hint has the right spelling"
 try 4 "kpipe send sensor-raedings 7 --approved-only"

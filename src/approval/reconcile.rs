@@ -32,6 +32,7 @@ pub struct Told {
     pub ready: bool,
     pub reason: Option<Reason>,
     pub message: Option<String>,
+    #[serde(serialize_with = "registry::time::print_some")]
     pub next_attempt_at: Option<Timestamp>,
 }
 
@@ -395,6 +396,24 @@ fn listed(differences: &[Difference]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_has_times_with_milliseconds() {
+        let mut told = Told {
+            request_id: String::new(),
+            name: "orders".to_owned(),
+            action: Action::Failed,
+            state: State::Approved,
+            ready: false,
+            reason: None,
+            message: None,
+            next_attempt_at: Timestamp::from_second(1_800_000_000).ok(),
+        };
+        let printed = |told: &Told| serde_json::to_value(told).unwrap()["next_attempt_at"].clone();
+        assert_eq!(printed(&told), "2027-01-15T08:00:00.000Z");
+        told.next_attempt_at = None;
+        assert_eq!(printed(&told), serde_json::Value::Null);
+    }
 
     fn refused() -> kafka::Error {
         kafka::Error::InvalidTopic("three".to_owned())

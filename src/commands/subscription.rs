@@ -7,9 +7,8 @@ use super::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
-use crate::registry::{self, Registry, Stamp, State};
+use crate::registry::{Stamp, did_you_mean};
 use crate::sink::output;
-use crate::suggest;
 use crate::ui::rows;
 
 /// Subscribe users to approved topics
@@ -73,9 +72,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         Command::Add(Who { user, topic, by }) => {
             let (actor, at) = (by.actor(context)?, context.clock.now());
             let stamp = Stamp { actor: &actor, at };
-            let added = registry
-                .subscribe(user, topic, stamp)
-                .or_else(|error| Err(meant(error, &registry)?))?;
+            let added = registry.subscribe(user, topic, stamp)?;
             let already = if added { "" } else { " already" };
             context
                 .ui
@@ -90,7 +87,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             } else {
                 "did not subscribe"
             };
-            context.ui.status(format_args!("{user} {how} to {topic}"));
+            let meant = if removed || registry.state_of(topic)?.is_some() {
+                None
+            } else {
+                registry.nearest(topic)?
+            };
+            let meant = meant.map_or(String::new(), |nearest| {
+                format!("; {}", did_you_mean(&nearest))
+            });
+            context
+                .ui
+                .status(format_args!("{user} {how} to {topic}{meant}"));
         }
         Command::List { user, output } => {
             let subscriptions = registry.subscriptions(user.as_deref())?;
@@ -100,18 +107,4 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         }
     }
     Ok(Outcome::DONE)
-}
-
-/// Adds to an error about an unknown topic the one that was most likely meant.
-fn meant(error: registry::Error, registry: &Registry) -> Result<CommandError, CommandError> {
-    let registry::Error::Unknown { name } = &error else {
-        return Ok(error.into());
-    };
-    let active = registry.requests(Some(State::Active))?;
-    let names = active.iter().map(|request| request.spec.name.as_str());
-    let nearest = suggest::nearest(name, names).map(|nearest| format!("did you mean `{nearest}`?"));
-    Ok(match nearest {
-        Some(hint) => CommandError::from(error).hint(hint),
-        None => error.into(),
-    })
 }

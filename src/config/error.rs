@@ -21,6 +21,9 @@ pub enum ConfigError {
     /// Brokers were asked for and none were named, as by `-b "$UNSET"`.
     #[error("{origin}: no brokers are named")]
     EmptyBrokers { origin: Origin },
+    /// A profile that has none is to be connected by, and nobody else names any.
+    #[error("{origin}: no brokers are named")]
+    ProfileWithoutBrokers { origin: Origin },
     /// A port that no broker can have.
     #[error("{origin}: `{broker}` has no port from 1 to 65535")]
     BrokerPort { origin: Origin, broker: String },
@@ -140,6 +143,9 @@ impl ConfigError {
                 "use -X sasl.username=… and KPIPE_X_SASL_PASSWORD, or a profile".to_owned()
             }
             Self::EmptyBrokers { .. } | Self::BrokerPort { .. } => "for example --brokers localhost:9092".to_owned(),
+            Self::ProfileWithoutBrokers { .. } => {
+                "`brokers = \"kafka:9092\"` in the profile, or --brokers or KPIPE_BROKERS".to_owned()
+            }
             Self::DecidedByKpipe { flag, .. } => format!("see {flag}"),
             Self::OauthWithoutCommand { .. } | Self::LoginModule { .. } => {
                 "in a profile: oauth_token_command = [\"command\", \"that\", \"prints\", \"a\", \"token\"]".to_owned()

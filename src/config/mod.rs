@@ -10,7 +10,8 @@
 //! What was typed combines freely: whoever types `-C prod -b other:9092` means it. What was inherited
 //! and names brokers counts whole or not at all, only for those brokers: an inherited profile is not
 //! even read when a stronger source names the brokers, and `KPIPE_X_…` is not used when `KPIPE_BROKERS`
-//! names others than the brokers used. `KPIPE_X_…` without `KPIPE_BROKERS` combines with everything.
+//! names others than the brokers used. `KPIPE_X_…` without `KPIPE_BROKERS` combines with everything, and
+//! so does a profile without `brokers`; where nobody names any, only who connects misses them.
 
 mod command;
 mod error;
@@ -60,7 +61,7 @@ pub struct Inputs<'a> {
 #[derive(Clone, Default)]
 pub struct Connection {
     properties: BTreeMap<String, Property>,
-    profile: Option<String>,
+    profile: Option<(String, Origin)>,
     oauth_token_command: Option<(Vec<String>, Origin)>,
     notes: Vec<Note>,
     /// A profile's password is neither read nor asked for.
@@ -138,7 +139,9 @@ pub fn brokers(inputs: &Inputs<'_>) -> Result<String, ConfigError> {
         without_passwords: true,
         ..Connection::default()
     };
-    settle(inputs, without_passwords).map(|connection| connection.brokers().to_owned())
+    let connection = settle(inputs, without_passwords)?;
+    connection.require_brokers()?;
+    Ok(connection.brokers().to_owned())
 }
 
 /// Finds the names of config.toml's profiles.
@@ -166,14 +169,15 @@ fn settle(inputs: &Inputs<'_>, mut connection: Connection) -> Result<Connection,
     }
 
     connection.inherit(environment.properties()?);
-    if inputs.profile.is_none() {
-        connection.inherit_profile(environment)?;
+    connection.inherit_profile(environment, inputs.profile.is_none())?;
+    // Who chose a profile did not mean whatever runs on this machine.
+    if connection.profile.is_none() {
+        connection.fill([Property::new(
+            BROKERS,
+            "localhost:9092".to_owned(),
+            Origin::Default,
+        )?]);
     }
-    connection.fill([Property::new(
-        BROKERS,
-        "localhost:9092".to_owned(),
-        Origin::Default,
-    )?]);
     connection.settle_oauth()?;
     Ok(connection)
 }
@@ -194,14 +198,31 @@ impl Connection {
         self.property(key).map(|property| property.value.as_str())
     }
 
-    /// Returns the brokers to begin with: `host:port`, comma-separated, never empty.
+    /// Returns the brokers to begin with: `host:port`, comma-separated; empty only where
+    /// [`Connection::require_brokers`] is an error.
     pub fn brokers(&self) -> &str {
         self.get(BROKERS).unwrap_or_default()
     }
 
+    /// Makes sure that there are brokers to connect to, which a profile of rules alone does not name.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ProfileWithoutBrokers`].
+    pub fn require_brokers(&self) -> Result<(), ConfigError> {
+        match &self.profile {
+            Some((_, origin)) if !self.properties.contains_key(BROKERS) => {
+                Err(ConfigError::ProfileWithoutBrokers {
+                    origin: origin.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the name of the profile whose settings are used.
     pub fn profile(&self) -> Option<&str> {
-        self.profile.as_deref()
+        self.profile.as_ref().map(|(name, _)| name.as_str())
     }
 
     /// Returns the argv for [`fetch_token`]; `None` unless the mechanism is OAUTHBEARER.
@@ -237,9 +258,9 @@ impl Connection {
                 "OAUTHBEARER".to_owned(),
                 origin.clone(),
             )?]);
-            self.oauth_token_command = Some((argv, origin));
+            self.oauth_token_command = Some((argv, origin.clone()));
         }
-        self.profile = Some(chosen.name);
+        self.profile = Some((chosen.name, origin));
         Ok(())
     }
 
@@ -257,8 +278,13 @@ impl Connection {
         }
     }
 
-    fn inherit_profile(&mut self, environment: Environment<'_>) -> Result<(), ConfigError> {
-        let named = environment.get("KPIPE_PROFILE");
+    /// Takes in what is behind `KPIPE_BROKERS`; no profile where one was typed, `may_choose` says.
+    fn inherit_profile(
+        &mut self,
+        environment: Environment<'_>,
+        may_choose: bool,
+    ) -> Result<(), ConfigError> {
+        let named = environment.get("KPIPE_PROFILE").filter(|_| may_choose);
         if let Some(used) = self.properties.get(BROKERS) {
             self.notes.extend(named.map(|name| Note::ProfileUnused {
                 name: name.to_owned(),
@@ -268,7 +294,10 @@ impl Connection {
         }
         if let Some(name) = named {
             let file = environment.config_file().ok_or(ConfigError::NoConfigFile)?;
-            return self.fill_profile(profile::named(&file, name)?);
+            self.fill_profile(profile::named(&file, name)?)?;
+        }
+        if self.properties.contains_key(BROKERS) {
+            return Ok(());
         }
         for variable in ["KAFKA_BROKERS", "KAFKA_BOOTSTRAP_SERVERS"] {
             if let Some(brokers) = environment.get(variable) {
@@ -277,7 +306,9 @@ impl Connection {
                 return Ok(());
             }
         }
-        if let Some(chosen) = environment.default_profile()? {
+        if self.profile.is_none()
+            && let Some(chosen) = environment.default_profile()?
+        {
             self.fill_profile(chosen)?;
         }
         Ok(())

@@ -24,7 +24,8 @@ struct ConfigFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
-    brokers: String,
+    /// `None` where it has rules for topics alone, or settings for whatever brokers others name.
+    brokers: Option<String>,
     #[serde(default)]
     properties: BTreeMap<String, Scalar>,
     password_file: Option<PathBuf>,
@@ -192,11 +193,10 @@ impl Chosen {
 
     /// Returns its brokers and properties.
     pub(super) fn properties(&self) -> Result<Vec<Property>, ConfigError> {
-        let mut properties = vec![Property::new(
-            BROKERS,
-            self.profile.brokers.clone(),
-            self.origin(),
-        )?];
+        let mut properties = Vec::new();
+        if let Some(brokers) = &self.profile.brokers {
+            properties.push(Property::new(BROKERS, brokers.clone(), self.origin())?);
+        }
         for (key, value) in &self.profile.properties {
             properties.push(Property::new(key, value.to_text(), self.origin())?);
         }

@@ -26,6 +26,8 @@ properties = { 'client.id' = 'profile', 'sasl.username' = 'prod', 'sasl.password
 [profiles.oauth]
 brokers = 'oauth:9092'
 oauth_token_command = ['token', '--secret=hunter2']
+[profiles.rules]
+properties = { 'client.id' = 'rules' }
 [profiles.asks]
 brokers = 'asks:9092'
 password_command = ['false']
@@ -241,6 +243,33 @@ fn without_any_source_it_is_localhost() {
         connection.property("metadata.broker.list").unwrap().origin,
         Origin::Default
     );
+}
+
+#[test]
+fn a_profile_without_brokers_goes_with_those_that_another_source_names() {
+    let typed = || Scene::new().profile("rules");
+    let inherited = || Scene::new().variable("KPIPE_PROFILE", "rules");
+    for scene in [typed(), inherited()] {
+        let connection = scene.resolve();
+        assert_eq!(connection.property("bootstrap.servers"), None);
+        let error = connection.require_brokers().unwrap_err().to_string();
+        assert!(error.starts_with("profile rules in "), "{error}");
+        assert!(error.ends_with(": no brokers are named"), "{error}");
+    }
+    for scene in [
+        typed().brokers("a:1"),
+        typed().variable("KPIPE_BROKERS", "a:1"),
+        typed().variable("KAFKA_BROKERS", "a:1"),
+        inherited().variable("KAFKA_BOOTSTRAP_SERVERS", "a:1"),
+    ] {
+        let connection = scene.resolve();
+        connection.require_brokers().unwrap();
+        assert_eq!(connection.brokers(), "a:1");
+        assert_eq!(connection.get("client.id"), Some("rules"));
+    }
+    // As every profile of the environment, it is not even read where something stronger names brokers.
+    let stronger = inherited().variable("KPIPE_BROKERS", "a:1").resolve();
+    assert_eq!(stronger.get("client.id"), None);
 }
 
 #[test]

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::event::{Actor, Entry, Stamp};
 use super::life::{approve, with_id};
 use super::policy::{Policy, Rules};
-use super::request::{self, Request, Spec, Wish, stored};
+use super::request::{self, Request, Spec, Wish};
 use super::state::State;
+use super::time::stored;
 use super::{Error, Fault, Registry};
 
 /// What [`Registry::request`] is given.
@@ -56,7 +57,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Broken`], [`Error::Differs`], [`Error::FewerPartitions`], [`Error::Replication`],
-    /// [`Error::Collides`], and with `approved_by` [`Error::FourEyes`].
+    /// [`Error::Collides`], and with `approved_by` [`Error::OwnApproval`], or [`Error::FourEyes`] for
+    /// what was asked before.
     pub fn request(
         &mut self,
         asked: &Asked<'_>,
@@ -76,7 +78,13 @@ impl Registry {
                         actor: &actor,
                         ..stamp
                     };
-                    let approved = approve(transaction, request, None, rules.four_eyes, stamp)?;
+                    let approved = approve(transaction, request, None, rules.four_eyes, stamp);
+                    let approved = approved.map_err(|fault| match (fault, &requested) {
+                        (Fault::Refused(Error::FourEyes { name, by }), Requested::New(_)) => {
+                            Fault::Refused(Error::OwnApproval { name, by })
+                        }
+                        (fault, _) => fault,
+                    })?;
                     Ok(match requested {
                         Requested::New(_) => Requested::New(approved),
                         Requested::Known(_) => Requested::Known(approved),

@@ -18,7 +18,11 @@ pub enum Error {
 
     /// Nobody ever asked for it.
     #[error("nobody has asked for topic `{name}`")]
-    Unknown { name: String },
+    Unknown {
+        name: String,
+        /// Which topic of the registry was most likely meant.
+        nearest: Option<String>,
+    },
     /// Another state than the one that this is possible in, perhaps since a moment ago.
     #[error("`{name}` is {state}, not {}", OneOf(wanted))]
     InState {
@@ -29,6 +33,9 @@ pub enum Error {
     /// The requester wanted to decide.
     #[error("`{name}` was requested by {by}, so somebody else decides")]
     FourEyes { name: String, by: String },
+    /// The requester was named as who has approved it, and nothing was kept.
+    #[error("`{name}` is not requested: {by} asks for it, so somebody else approves it")]
+    OwnApproval { name: String, by: String },
     /// Somebody else wanted to cancel.
     #[error("`{name}` was requested by {created_by}, so {by} cannot cancel it")]
     NotRequester {
@@ -74,6 +81,13 @@ pub enum Error {
     /// Not the key whose hash is kept.
     #[error("the producer key is not the one of this registry")]
     KeyWrong,
+    /// As [`Error::NotActive`], where there is no request: a topic that is not approved, and no more.
+    #[error("nobody has asked for topic `{topic}`, and subscriptions are to ACTIVE topics")]
+    NotAsked {
+        topic: String,
+        /// Which topic of the registry was most likely meant.
+        nearest: Option<String>,
+    },
     /// Subscriptions are to ACTIVE topics only.
     #[error("`{topic}` is {state}, and subscriptions are to ACTIVE topics")]
     NotActive { topic: String, state: State },
@@ -128,6 +142,14 @@ impl Error {
         matches!(self, Self::File(_))
     }
 
+    /// Returns which topic was most likely meant, where the name is unknown.
+    pub fn nearest(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { nearest, .. } => nearest.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the status that a run which ends with this error leaves with.
     pub fn status(&self) -> Status {
         let is_kafkas = |rule: &Violation| matches!(rule, Violation::Kafka(_));
@@ -138,6 +160,7 @@ impl Error {
             Self::Unknown { .. } => Status::Failed,
             Self::InState { .. }
             | Self::FourEyes { .. }
+            | Self::OwnApproval { .. }
             | Self::NotRequester { .. }
             | Self::Another { .. }
             | Self::Broken { .. }
@@ -146,6 +169,7 @@ impl Error {
             | Self::Replication { .. }
             | Self::KeyMissing
             | Self::KeyWrong
+            | Self::NotAsked { .. }
             | Self::NotActive { .. } => Status::Refused,
         }
     }
@@ -154,12 +178,18 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::File(error) => return of_file(error),
-            // Only a name that a topic can have is safe to paste into a shell.
-            Self::Unknown { name } if !name::check(name).is_empty() => return None,
-            Self::Unknown { name } => format!("kpipe topic request {name}"),
+            Self::Unknown { name, nearest }
+            | Self::NotAsked {
+                topic: name,
+                nearest,
+            } => return unknown(name, nearest.as_deref()),
             Self::InState { name, .. } => format!("`kpipe topic history {name}` says who moved it"),
             Self::FourEyes { .. } => {
                 "--by or KPIPE_ACTOR says who you are; `four_eyes = \"off\"` in the profile lifts the rule"
+                    .to_owned()
+            }
+            Self::OwnApproval { .. } => {
+                "without --approved-by it waits for `kpipe topic approve`; `four_eyes = \"off\"` in the profile lifts the rule"
                     .to_owned()
             }
             Self::NotRequester { name, .. } => {
@@ -200,6 +230,21 @@ impl Error {
             | Self::Replication { .. } => return None,
         })
     }
+}
+
+/// What to type next where nobody has asked for a topic.
+pub(super) fn unknown(name: &str, nearest: Option<&str>) -> Option<String> {
+    match nearest {
+        Some(nearest) => Some(did_you_mean(nearest)),
+        // Only a name that a topic can have is safe to paste into a shell.
+        None if !name::check(name).is_empty() => None,
+        None => Some(format!("kpipe topic request {name}")),
+    }
+}
+
+/// Asks whether a topic was meant.
+pub fn did_you_mean(nearest: &str) -> String {
+    format!("did you mean `{nearest}`?")
 }
 
 /// What to type next where the file is the trouble.

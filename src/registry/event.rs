@@ -5,8 +5,9 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::request::{self, Request};
+use super::request::Request;
 use super::state::{ReasonCode, State};
+use super::time;
 use super::{Error, Registry};
 
 /// Who does something.
@@ -37,6 +38,7 @@ pub struct Stamp<'a> {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
+    #[serde(serialize_with = "time::print")]
     pub at: Timestamp,
     /// `None`, as are the next three, when nobody did it but time.
     pub actor: Option<String>,
@@ -95,7 +97,7 @@ impl<'a> Entry<'a> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
-                request::stored(at),
+                time::stored(at),
                 actor.map(|actor| &actor.name),
                 actor.and_then(|actor| actor.login.as_ref()),
                 actor.map(|actor| actor.uid),
@@ -117,7 +119,7 @@ impl Event {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let detail: Option<String> = row.get("detail")?;
         Ok(Self {
-            at: request::time(row, "at")?,
+            at: time::read(row, "at")?,
             actor: row.get("actor")?,
             login: row.get("login")?,
             uid: row.get("uid")?,

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::error::did_you_mean;
 use super::request::Request;
-use super::state::{ReasonCode, State};
+use super::state::State;
 use super::{Error, Registry};
 use crate::error::CommandError;
 use crate::exit::Status;
@@ -13,7 +14,11 @@ use crate::exit::Status;
 pub enum NotApproved {
     /// There is no request.
     #[error("topic `{topic}` is not approved: nobody has asked for it")]
-    Unknown { topic: String },
+    Unknown {
+        topic: String,
+        /// Which topic of the registry was most likely meant.
+        nearest: Option<String>,
+    },
     /// Its request waits for a decision.
     #[error("topic `{topic}` is PENDING: request {id} of {created_by} waits for a decision")]
     Pending {
@@ -40,11 +45,9 @@ pub enum NotApproved {
 
 impl NotApproved {
     /// Says why the topic of `request` is not to be sent to; `None` when it is ACTIVE.
-    fn of(topic: &str, request: Option<Request>) -> Option<Self> {
+    fn of(topic: &str, request: Request) -> Option<Self> {
         let topic = topic.to_owned();
-        let Some(request) = request else {
-            return Some(Self::Unknown { topic });
-        };
+        let why = request.why_ended().map(str::to_owned);
         let (id, created_by) = (request.id, request.spec.created_by);
         match request.state {
             State::Active => None,
@@ -58,15 +61,7 @@ impl NotApproved {
                 id,
                 created_by,
             }),
-            state @ (State::Inactive | State::Rejected) => Some(Self::Ended {
-                topic,
-                state,
-                // The reason for a decline is what was said with the decision.
-                why: request.ended_comment.or(match request.reason_code {
-                    Some(ReasonCode::Declined) => request.comment,
-                    _ => None,
-                }),
-            }),
+            state @ (State::Inactive | State::Rejected) => Some(Self::Ended { topic, state, why }),
         }
     }
 
@@ -75,7 +70,11 @@ impl NotApproved {
         match self {
             Self::Pending { topic, .. } => format!("kpipe topic approve {topic}"),
             Self::Approved { .. } => "kpipe topic reconcile".to_owned(),
-            Self::Unknown { topic } | Self::Ended { topic, .. } => {
+            Self::Unknown {
+                nearest: Some(nearest),
+                ..
+            } => did_you_mean(nearest),
+            Self::Unknown { topic, .. } | Self::Ended { topic, .. } => {
                 format!("kpipe topic request {topic}")
             }
         }
@@ -114,7 +113,13 @@ impl Gate {
     /// Those of the file, with which nothing may be sent.
     pub fn refusal(&mut self, topic: &str) -> Result<Option<&NotApproved>, Error> {
         if !self.known.contains_key(topic) {
-            let refusal = NotApproved::of(topic, self.registry.topic(topic)?);
+            let refusal = match self.registry.topic(topic)? {
+                Some(request) => NotApproved::of(topic, request),
+                None => Some(NotApproved::Unknown {
+                    topic: topic.to_owned(),
+                    nearest: self.registry.nearest(topic)?,
+                }),
+            };
             self.known.insert(topic.to_owned(), refusal);
         }
         let refusal = self.known.get(topic).and_then(Option::as_ref);

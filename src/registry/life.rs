@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::event::{Actor, Entry, Stamp};
 use super::policy::FourEyes;
-use super::request::{self, COLUMNS, Observation, Request, stored};
+use super::request::{self, COLUMNS, Observation, Request};
 use super::state::{ReasonCode, State};
+use super::time::stored;
 use super::{Error, Fault, Registry};
 
 /// Which request is meant: that for a name, and no other than the one somebody saw.
@@ -382,7 +383,11 @@ fn found(
             seen: id.to_owned(),
             standing: request.id,
         })),
-        (request, _) => in_state(request, name, wanted),
+        (None, _) => Err(Fault::Refused(Error::Unknown {
+            name: name.to_owned(),
+            nearest: request::nearest(transaction, name)?,
+        })),
+        (Some(request), _) => in_state(request, wanted),
     }
 }
 
@@ -391,25 +396,24 @@ pub(super) fn with_id(
     id: &str,
     wanted: &'static [State],
 ) -> Result<Request, Fault> {
-    in_state(request::with_id(transaction, id)?, id, wanted)
-}
-
-fn in_state(
-    request: Option<Request>,
-    name: &str,
-    wanted: &'static [State],
-) -> Result<Request, Fault> {
-    match request {
+    match request::with_id(transaction, id)? {
+        Some(request) => in_state(request, wanted),
         None => Err(Fault::Refused(Error::Unknown {
-            name: name.to_owned(),
-        })),
-        Some(request) if wanted.contains(&request.state) => Ok(request),
-        Some(request) => Err(Fault::Refused(Error::InState {
-            name: request.spec.name,
-            state: request.state,
-            wanted,
+            name: id.to_owned(),
+            nearest: None,
         })),
     }
+}
+
+fn in_state(request: Request, wanted: &'static [State]) -> Result<Request, Fault> {
+    if wanted.contains(&request.state) {
+        return Ok(request);
+    }
+    Err(Fault::Refused(Error::InState {
+        name: request.spec.name,
+        state: request.state,
+        wanted,
+    }))
 }
 
 fn again(transaction: &Transaction<'_>, request: &Request) -> Result<Request, Fault> {

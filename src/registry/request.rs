@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use super::error::Difference;
 use super::state::{Reason, ReasonCode, State};
+use super::time::{self, Time};
 use super::{Error, Registry};
+use crate::suggest;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -122,7 +124,9 @@ pub struct Observation {
     pub message: Option<String>,
     /// How often applying it failed.
     pub attempts: u32,
+    #[serde(serialize_with = "time::print_some")]
     pub next_attempt_at: Option<Timestamp>,
+    #[serde(serialize_with = "time::print_some")]
     pub observed_at: Option<Timestamp>,
 }
 
@@ -134,16 +138,21 @@ pub struct Request {
     pub state: State,
     /// A `UUIDv7`.
     pub id: String,
+    #[serde(serialize_with = "time::print")]
     pub requested_at: Timestamp,
     /// Undecided at this time, it is rejected.
+    #[serde(serialize_with = "time::print_some")]
     pub expires_at: Option<Timestamp>,
     /// When it was approved or rejected.
+    #[serde(serialize_with = "time::print_some")]
     pub decided_at: Option<Timestamp>,
     pub decided_by: Option<String>,
     pub comment: Option<String>,
+    #[serde(serialize_with = "time::print_some")]
     pub activated_at: Option<Timestamp>,
     /// Whether Kafka had the topic before.
     pub adopted: Option<bool>,
+    #[serde(serialize_with = "time::print_some")]
     pub ended_at: Option<Timestamp>,
     /// `None` also when time ended it.
     pub ended_by: Option<String>,
@@ -153,28 +162,6 @@ pub struct Request {
     pub observation: Observation,
 }
 
-/// How times are stored, so that they sort as text: RFC 3339, UTC, milliseconds.
-pub(super) fn stored(time: Timestamp) -> String {
-    format!("{time:.3}")
-}
-
-/// Reads a time as [`stored`] writes it.
-pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
-    row.get::<_, Time>(column).map(|time| time.0)
-}
-
-struct Time(Timestamp);
-
-impl FromSql for Time {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value
-            .as_str()?
-            .parse()
-            .map(Self)
-            .map_err(FromSqlError::other)
-    }
-}
-
 struct Config(BTreeMap<String, String>);
 
 impl FromSql for Config {
@@ -182,6 +169,17 @@ impl FromSql for Config {
         serde_json::from_str(value.as_str()?)
             .map(Self)
             .map_err(FromSqlError::other)
+    }
+}
+
+impl Request {
+    /// Returns why it came to its end, in the words of whoever ended it.
+    pub fn why_ended(&self) -> Option<&str> {
+        self.ended_comment.as_deref().or(match self.reason_code {
+            // The reason for a decline is what was said with the decision.
+            Some(ReasonCode::Declined) => self.comment.as_deref(),
+            _ => None,
+        })
     }
 }
 
@@ -275,6 +273,11 @@ impl Registry {
         })
     }
 
+    /// Returns the topic that was most likely meant by a name that nobody has asked for, whatever its state.
+    pub fn nearest(&self, name: &str) -> Result<Option<String>, Error> {
+        self.read(|connection| nearest(connection, name))
+    }
+
     /// Returns the request that counts for a name: the ACTIVE one, else the newest.
     pub fn topic(&self, name: &str) -> Result<Option<Request>, Error> {
         self.read(|connection| current(connection, name))
@@ -315,6 +318,16 @@ pub(super) fn active(connection: &Connection, name: &str) -> rusqlite::Result<Op
 
 pub(super) fn with_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<Request>> {
     one(connection, "WHERE id = ?1", id)
+}
+
+/// As [`Registry::nearest`].
+pub(super) fn nearest(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let names = connection
+        .prepare_cached("SELECT DISTINCT name FROM request")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    let nearest = suggest::nearest(name, names.iter().map(String::as_str));
+    Ok(nearest.map(str::to_owned))
 }
 
 fn one(connection: &Connection, which: &str, value: &str) -> rusqlite::Result<Option<Request>> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::event::{Entry, Stamp};
 use super::request;
 use super::state::State;
+use super::time;
 use super::{Error, Fault, Registry};
 
 /// A user's wish for the records of a topic.
@@ -19,6 +20,7 @@ pub struct Subscription {
     /// What the topic's records are, as its request says.
     #[serde(rename = "type")]
     pub kind: Option<String>,
+    #[serde(serialize_with = "time::print")]
     pub added_at: Timestamp,
 }
 
@@ -29,7 +31,7 @@ impl Subscription {
             topic: row.get("topic")?,
             state: row.get("state")?,
             kind: row.get("type")?,
-            added_at: request::time(row, "added_at")?,
+            added_at: time::read(row, "added_at")?,
         })
     }
 }
@@ -38,7 +40,7 @@ impl Registry {
     /// Subscribes `user` to `topic`; returns false when they are subscribed already.
     ///
     /// # Errors
-    /// [`Error::NotActive`] and [`Error::Unknown`].
+    /// [`Error::NotActive`] and [`Error::NotAsked`].
     pub fn subscribe(&mut self, user: &str, topic: &str, stamp: Stamp<'_>) -> Result<bool, Error> {
         self.write(stamp.at, |transaction| {
             match request::current(transaction, topic)? {
@@ -50,15 +52,16 @@ impl Registry {
                     }));
                 }
                 None => {
-                    return Err(Fault::Refused(Error::Unknown {
-                        name: topic.to_owned(),
+                    return Err(Fault::Refused(Error::NotAsked {
+                        topic: topic.to_owned(),
+                        nearest: request::nearest(transaction, topic)?,
                     }));
                 }
             }
             let added = transaction.execute(
                 "INSERT INTO subscription (user, topic, added_at) VALUES (?1, ?2, ?3) \
                  ON CONFLICT DO NOTHING",
-                params![user, topic, request::stored(stamp.at)],
+                params![user, topic, time::stored(stamp.at)],
             )? > 0;
             if added {
                 log("subscribe", user, topic).append(transaction, Some(stamp.actor), stamp.at)?;

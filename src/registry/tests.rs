@@ -465,7 +465,7 @@ fn a_request_can_be_approved_as_it_is_made_and_four_eyes_still_apply() {
             registry.request(&asked, &Rules::default(), stamp)
         })
     };
-    assert!(matches!(ask("alice", 1), Err(Error::FourEyes { .. })));
+    assert!(matches!(ask("alice", 1), Err(Error::OwnApproval { .. })));
     let Requested::New(request) = ask("bob", 2).unwrap() else {
         panic!("the refused one left nothing");
     };
@@ -629,7 +629,7 @@ fn subscriptions_are_to_active_topics_and_last_when_the_topic_changes() {
             registry.subscribe("user_1", "orders", stamp)
         })
     };
-    assert!(matches!(add(&mut place), Err(Error::Unknown { .. })));
+    assert!(matches!(add(&mut place), Err(Error::NotAsked { .. })));
     place.in_state("orders", State::Pending);
     assert!(matches!(
         add(&mut place),
@@ -755,5 +755,58 @@ fn the_file_itself_refuses_what_would_break_its_rules() {
             .expect_err(statement)
             .to_string();
         assert!(error.contains(refusal), "{statement}: {error}");
+    }
+}
+
+#[test]
+fn printed_times_always_have_milliseconds_so_that_they_sort_as_text() {
+    let mut place = Place::new();
+    place.ask_until(&spec("orders"), Some(at(60))).unwrap();
+    let request = place.activate("orders");
+    let observation = Observation {
+        next_attempt_at: Some(at(5)),
+        observed_at: Some(at(1)),
+        ..Observation::default()
+    };
+    place
+        .by("alice", |registry, stamp| {
+            registry.record_observation(&request.id, &observation, stamp)?;
+            registry.subscribe("user_1", "orders", stamp)?;
+            registry.deactivate("orders", "old", stamp)
+        })
+        .unwrap();
+    let request = place.registry.topic("orders").unwrap();
+    let json = [
+        serde_json::to_value(request).unwrap(),
+        serde_json::to_value(&place.registry.history(None).unwrap()[0]).unwrap(),
+        serde_json::to_value(&place.registry.subscriptions(None).unwrap()[0]).unwrap(),
+    ];
+    let mut times = 0;
+    for (field, value) in json.iter().flat_map(|json| json.as_object().unwrap()) {
+        if field == "at" || field.ends_with("_at") {
+            let time = value.as_str().unwrap();
+            assert!(time.get(19..) == Some(".000Z"), "{field}: {time}");
+            times += 1;
+        }
+    }
+    assert_eq!(times, 9);
+    let untold = serde_json::to_value(Observation::default()).unwrap();
+    assert_eq!(untold["next_attempt_at"], serde_json::Value::Null);
+}
+
+#[test]
+fn times_are_read_with_as_many_decimals_as_they_have() {
+    let mut place = Place::new();
+    place.in_state("orders", State::Active);
+    let shell = Connection::open(place.registry.path()).unwrap();
+    for (written, millis) in [("", 0), (".5", 500), (".25", 250), (".125", 125)] {
+        let update = format!("UPDATE request SET observed_at = '2026-11-20T08:00:00{written}Z'");
+        shell.execute_batch(&update).unwrap();
+        let request = place.registry.topic("orders").unwrap().unwrap();
+        let read = request.observation.observed_at.unwrap();
+        assert_eq!(read.subsec_millisecond(), millis);
+        let printed = serde_json::to_value(&request).unwrap();
+        let expected = format!("2026-11-20T08:00:00.{millis:03}Z");
+        assert_eq!(printed["observed_at"], expected);
     }
 }

@@ -245,11 +245,11 @@ fn a_topic_that_appears_late_is_waited_for() {
 fn a_topic_that_never_appears_is_status_1() {
     let place = orders();
     for what in ["--none", "--min=1"] {
-        expect(&place, &["ordres", what, "--timeout", "2s"])
+        expect(&place, &["ordres", what, "--timeout", "5s"])
             .run()
             .ends(1)
             .says(&[
-                "error: time is up after 2s\n  caused by: topic `ordres` does not exist\n",
+                "error: time is up after 5s\n  caused by: topic `ordres` does not exist\n",
                 "hint: did you mean `orders`?",
             ])
             .says_one_block();

@@ -70,7 +70,7 @@ fn a_misspelt_topic_names_the_one_that_was_meant() {
     place
         .kpipe(&["subscription", "add", "user_1", "odrers"])
         .run()
-        .ends(1)
+        .ends(4)
         .prints("")
         .says(&[
             "nobody has asked for topic `odrers`",

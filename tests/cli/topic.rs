@@ -601,6 +601,7 @@ fn hostile_words_reach_no_terminal() {
 #[test]
 fn a_key_is_printed_once_and_each_time_another() {
     let place = offline();
+    kpipe(&place, "topic request orders --by alice").ends(0);
     let new = || {
         kpipe(&place, "topic key new --by alice")
             .ends(0)
@@ -615,7 +616,7 @@ fn a_key_is_printed_once_and_each_time_another() {
     registry.check_producer_key(Some(other.trim())).unwrap();
     let history = kpipe(&place, "topic history").ends(0);
     assert!(!history.out().contains(one.trim()));
-    assert_eq!(each(&history.json(), "action"), ["key", "key"]);
+    assert_eq!(each(&history.json(), "action"), ["request", "key", "key"]);
 }
 
 #[test]
@@ -654,6 +655,7 @@ fn what_kafka_can_never_have_is_refused_when_asked() {
 #[test]
 fn a_key_that_nobody_saw_is_not_taken() {
     let place = offline();
+    kpipe(&place, "topic request orders --by alice").ends(0);
     let key = kpipe(&place, "topic key new --by alice").ends(0).out();
     let full = "kpipe topic key new --by alice > /dev/full";
     place.bash(full).run().ends(1).says_one_block();
@@ -726,9 +728,150 @@ fn blanks_around_a_name_make_nobody_another_and_control_characters_are_refused()
         ];
         place.kpipe(&request).run()
     };
-    elsewhere(" alice")
-        .ends(4)
-        .says(&["was requested by alice"]);
+    elsewhere(" alice").ends(4).says(&["alice asks for it"]);
     elsewhere("b\n").ends(0);
     elsewhere("b\u{7}b").ends(2).says(&["control characters"]);
+}
+
+#[test]
+fn a_table_has_the_reason_in_the_words_of_who_gave_it() {
+    let place = offline();
+    for (name, verb, word, flag) in [
+        ("declined", "reject", "bob", "--reason"),
+        ("taken-back", "cancel", "alice", "--comment"),
+        ("old", "deactivate", "bob", "--reason"),
+    ] {
+        let request = format!("topic request {name} --by alice");
+        kpipe(&place, &request).ends(0);
+        if verb == "deactivate" {
+            kpipe(&place, &format!("topic approve {name} --by carol")).ends(0);
+            activate(&place);
+        }
+        let ended = [
+            "topic",
+            verb,
+            name,
+            "--by",
+            word,
+            flag,
+            "in my own words",
+            "--output",
+            "table",
+        ];
+        let table = place.kpipe(&ended).run().ends(0).out();
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[0].ends_with(" REASON"), "{table}");
+        assert!(lines[1].ends_with(" in my own words"), "{table}");
+        let state = if verb == "deactivate" {
+            "INACTIVE"
+        } else {
+            "REJECTED"
+        };
+        let listed = format!("topic list ^{name}$ --state {state} --output table");
+        kpipe(&place, &listed).ends(0).prints(table);
+    }
+    // For programs it stays in the field of its own.
+    let rows = kpipe(&place, "topic list ^declined$ --state REJECTED")
+        .ends(0)
+        .json();
+    assert_eq!(
+        (&rows[0]["comment"], &rows[0]["reason"]),
+        (&json!("in my own words"), &Value::Null)
+    );
+    // What was said when it was approved is no reason.
+    kpipe(&place, "topic request fine --by alice").ends(0);
+    let approve = "topic approve fine --by bob --comment good --output table";
+    let table = kpipe(&place, approve).ends(0).out();
+    assert!(table.trim_end().ends_with(" -"), "{table}");
+}
+
+#[test]
+fn a_request_that_its_requester_approves_is_not_made_and_the_refusal_says_so() {
+    let place = offline();
+    let lines = "{\"name\":\"a\",\"created_by\":\"alice\"}\n{\"name\":\"b\"}\n";
+    let ask = |lines: &str| {
+        let request = [
+            "topic",
+            "request",
+            "-",
+            "--by",
+            "ci",
+            "--approved-by",
+            "alice",
+        ];
+        place.kpipe(&request).input(lines).run()
+    };
+    ask(lines)
+        .ends(1)
+        .says(&[
+            "stdin:1: `a` is not requested: alice asks for it, so somebody else approves it",
+            "Done: 1 of 2; 1 failed.",
+        ])
+        .hides(&["was requested"]);
+    assert_eq!(states(&place), [json!(["b", "APPROVED"])]);
+    let alone = lines.lines().next().unwrap();
+    ask(alone)
+        .ends(4)
+        .prints("")
+        .says(&[
+            "`a` is not requested",
+            "hint: without --approved-by it waits for",
+        ])
+        .says_one_block();
+    assert_eq!(states(&place), [json!(["b", "APPROVED"])]);
+    // Who asked before is told what stands.
+    kpipe(&place, "topic request a --by alice").ends(0);
+    ask(alone).ends(4).says(&["`a` was requested by alice"]);
+    assert_eq!(
+        states(&place),
+        [json!(["a", "PENDING"]), json!(["b", "APPROVED"])]
+    );
+}
+
+#[test]
+fn a_misspelt_topic_names_the_one_that_was_meant_whatever_its_state() {
+    let place = offline();
+    for name in ["orders", "payments"] {
+        kpipe(&place, &format!("topic request {name} --by alice")).ends(0);
+    }
+    kpipe(&place, "topic reject payments --by bob --reason no").ends(0);
+    let meant = [("odrers", "orders"), ("paymnets", "payments")];
+    for (typed, meant) in meant {
+        for (verb, flags) in [
+            ("approve", "--by bob"),
+            ("reject", "--by bob --reason no"),
+            ("cancel", "--by alice"),
+            ("deactivate", "--by bob --reason old"),
+            ("history", ""),
+        ] {
+            kpipe(&place, format!("topic {verb} {typed} {flags}").trim_end())
+                .ends(1)
+                .prints("")
+                .says(&[
+                    &format!("nobody has asked for topic `{typed}`"),
+                    &format!("hint: did you mean `{meant}`?"),
+                ])
+                .says_one_block();
+        }
+        kpipe(&place, &format!("subscription add user_1 {typed}"))
+            .prints("")
+            .says(&[&format!("hint: did you mean `{meant}`?")])
+            .says_one_block();
+        kpipe(&place, &format!("subscription remove user_1 {typed}"))
+            .ends(0)
+            .errors(&format!(
+                "user_1 did not subscribe to {typed}; did you mean `{meant}`?\n"
+            ));
+        kpipe(&place, &format!("send {typed} v --approved-only"))
+            .ends(4)
+            .says(&[&format!("hint: did you mean `{meant}`?")])
+            .says_one_block();
+    }
+    kpipe(&place, "topic approve odrers orders --by bob")
+        .ends(1)
+        .says(&["error: nobody has asked for topic `odrers`; did you mean `orders`?\n"]);
+    // What is like nothing can be asked for.
+    kpipe(&place, "topic history zebra")
+        .ends(1)
+        .says(&["hint: kpipe topic request zebra\n"]);
 }

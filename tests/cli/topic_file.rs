@@ -98,7 +98,12 @@ fn without_a_home_the_error_says_which_variables_would_do() {
 fn an_empty_file_becomes_a_registry_of_its_owner_when_something_is_asked_for() {
     let place = offline();
     place.write("empty.db", "");
-    for words in ["list --state PENDING", "stats", "approve orders --by bob"] {
+    for words in [
+        "list --state PENDING",
+        "stats",
+        "approve orders --by bob",
+        "reconcile",
+    ] {
         kpipe(&place, &format!("topic {words} --registry empty.db"))
             .ends(2)
             .says(&["empty.db is not a registry"])

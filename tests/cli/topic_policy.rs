@@ -238,3 +238,38 @@ fn config_show_has_the_rules_and_where_they_are_from() {
     );
     assert_eq!(shown(&["-C", "free"])[1], json!(["four_eyes", "off"]));
 }
+
+#[test]
+fn a_profile_of_rules_alone_needs_no_brokers_until_something_connects() {
+    let place = offline();
+    let config = "default_profile = 'house'\n[profiles.house.policy]\npartitions = { max = 6 }\n";
+    place.write("config/kpipe/config.toml", config);
+    let run = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        place.kpipe(&words).without_env("KPIPE_BROKERS").run()
+    };
+    run("topic request orders --by alice --partitions 7")
+        .ends(4)
+        .says(&["7 partitions, and 6 or fewer is allowed"])
+        .says_one_block();
+    run("topic request orders --by alice").ends(0).errors("");
+    run("topic approve orders --by bob").ends(0).errors("");
+    let shown = run("config show").ends(0).errors("").json();
+    let is_brokers = |row: &serde_json::Value| row["property"] == "bootstrap.servers";
+    assert!(!shown.iter().any(is_brokers), "{shown:?}");
+    for words in ["topic plan", "-C house topic plan", "tail orders -e"] {
+        run(words)
+            .ends(2)
+            .says(&[
+                "profile house in ",
+                "config.toml: no brokers are named",
+                "hint: `brokers = \"kafka:9092\"` in the profile, or --brokers or KPIPE_BROKERS",
+            ])
+            .says_one_block();
+    }
+    // Whoever else names them will do.
+    for words in [&["topic", "plan"][..], &["-C", "house", "topic", "plan"]] {
+        let plan = place.kpipe(words).run().ends(3);
+        plan.says(&["cannot reach Kafka at 127.0.0.1:1"]);
+    }
+}

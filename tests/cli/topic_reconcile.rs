@@ -14,6 +14,12 @@ fn approve(place: &Place, requests: &[Value]) {
     approve.input(asked.bytes()).run().ends(0);
 }
 
+/// Makes a registry, in which one request is PENDING.
+fn ask(place: &Place) {
+    let request = ["topic", "request", "waiting", "--by", "alice", "-q"];
+    place.kpipe(&request).run().ends(0);
+}
+
 /// Under the rules of a profile that enforces approval.
 const ENFORCE: &str = "default_profile = 'strict'\n\
     [profiles.strict]\nbrokers = 'localhost:1'\napproval = 'enforce'\n";
@@ -38,7 +44,11 @@ fn what_is_there_just_so_is_adopted_and_for_the_rest_there_is_a_reason() {
     );
 
     let reconcile = ["topic", "reconcile", "--by", "carol"];
-    let told = place.kpipe(&reconcile).run().ends(1).errors("").json();
+    let pass = place.kpipe(&reconcile).run().ends(1).errors(
+        "error: topic `absent` failed: cannot create topics: not on the built-in broker\n\
+         error: topic `other` is in conflict: partitions: 2 in Kafka, 3 asked for\n",
+    );
+    let told = pass.json();
     let of = |name: &str| told.iter().find(|row| row["name"] == name).unwrap();
     assert_eq!(
         (&of("same")["action"], &of("same")["state"]),
@@ -50,6 +60,11 @@ fn what_is_there_just_so_is_adopted_and_for_the_rest_there_is_a_reason() {
         "partitions: 2 in Kafka, 3 asked for"
     );
     assert_eq!(of("absent")["reason"], "NotSupported");
+    let list = ["topic", "list", "--state", "APPROVED", "--output", "table"];
+    let table = place.kpipe(&list).run().ends(0).out();
+    let reasons = table.lines().map(|line| line.split_whitespace().last());
+    let reasons: Vec<&str> = reasons.map(Option::unwrap).collect();
+    assert_eq!(reasons, ["REASON", "NotSupported", "ResourceConflict"]);
 
     let told = place.kpipe(&reconcile).run().ends(1).json();
     assert_eq!(
@@ -134,6 +149,11 @@ fn a_description_has_the_same_six_fields_whatever_there_is() {
     let nobody = place.kpipe(&["topic", "describe", "knwon"]).run().ends(1);
     nobody
         .says(&["topic `knwon` does not exist", "did you mean `known`?"])
+        .says_one_block();
+    // Also one that Kafka does not have.
+    let nobody = place.kpipe(&["topic", "describe", "watned"]).run().ends(1);
+    nobody
+        .says(&["topic `watned` does not exist", "did you mean `wanted`?"])
         .says_one_block();
 }
 
@@ -238,6 +258,7 @@ fn kafkas_own_topics_are_listed_when_asked_for() {
 #[test]
 fn a_watching_reconciler_sees_what_is_approved_meanwhile_and_ends_when_asked() {
     let place = Place::with(&["one:1", "two:1"]);
+    ask(&place);
     let mut watch = place.kpipe(&["topic", "reconcile", "--watch=50ms"]).start();
     for name in ["one", "two"] {
         approve(&place, &[json!({"name": name, "partitions": 1})]);
@@ -407,18 +428,60 @@ fn wrong_usage_is_said_before_a_broker_is_asked() {
 }
 
 #[test]
-fn a_plan_without_a_registry_is_an_error_and_not_nothing_to_do() {
+fn without_a_registry_there_is_an_error_and_not_nothing_to_do() {
     let place = Place::at("127.0.0.1:1");
-    let plan = place.kpipe(&["topic", "plan", "--registry", "mistyped.db"]);
-    plan.run()
-        .ends(2)
-        .says(&["there is no registry at mistyped.db"])
-        .says_one_block();
+    for words in [
+        &["plan"][..],
+        &["reconcile"],
+        &["key", "new"],
+        &["list", "--state", "PENDING"],
+        &["approve", "orders", "--by", "bob"],
+        &["reject", "orders", "--by", "bob", "--reason", "no"],
+        &["cancel", "orders", "--by", "alice"],
+        &["deactivate", "orders", "--by", "bob", "--reason", "old"],
+        &["history"],
+        &["stats"],
+        &["backup", "copy.db"],
+    ] {
+        let words = [&["topic"], words, &["--registry", "mistyped/r.db"]].concat();
+        let run = place.kpipe(&words).run().ends(2).prints("");
+        run.says(&["there is no registry at mistyped/r.db"])
+            .says_one_block();
+        assert!(!place.path("mistyped").exists(), "{words:?} made one");
+    }
+}
+
+#[test]
+fn a_watching_reconciler_waits_for_the_first_request() {
+    let place = Place::with(&["one:1"]);
+    let mut watch = place.kpipe(&["topic", "reconcile", "--watch=20ms"]).start();
+    watch.until_it_says("warning: there is no registry at ");
+    let registry = ".local/share/kpipe/registry.db";
+    assert!(!place.path(registry).exists(), "it made one");
+    // So a file is while whoever asks first is making it.
+    place.write(registry, "");
+    approve(&place, &[json!({"name": "one", "partitions": 1})]);
+    let told: Value = serde_json::from_str(&watch.line()).unwrap();
+    assert_eq!(told["action"], "adopted");
+    watch.until_it_says("Going on.");
+    watch.signal(Signal::TERM);
+    let ended = watch.ended().dies_of(Signal::TERM);
+    assert_eq!(ended.stderr().matches("warning").count(), 1);
+}
+
+#[test]
+fn a_watching_reconciler_that_still_waits_for_a_registry_ends_when_asked() {
+    let place = Place::at("127.0.0.1:1");
+    let mut watch = place.kpipe(&["topic", "reconcile", "--watch"]).start();
+    watch.until_it_says("there is no registry at ");
+    watch.signal(Signal::INT);
+    watch.ended().dies_of(Signal::INT).prints("");
 }
 
 #[test]
 fn without_a_broker_a_pass_ends_and_a_watch_says_so_and_goes_on() {
     let place = Place::at("127.0.0.1:1");
+    ask(&place);
     place
         .kpipe(&["topic", "reconcile"])
         .run()
@@ -439,6 +502,7 @@ fn without_a_broker_a_pass_ends_and_a_watch_says_so_and_goes_on() {
 #[test]
 fn taking_topics_in_needs_the_producer_key_once_there_is_one() {
     let place = Place::with(&["a:1"]);
+    ask(&place);
     let key = place.kpipe(&["topic", "key", "new"]).run().ends(0).out();
     let import = ["topic", "import", ".", "--by", "alice"];
     let refused = place.kpipe(&import).run().ends(4).prints("");
@@ -453,6 +517,7 @@ fn taking_topics_in_needs_the_producer_key_once_there_is_one() {
 #[test]
 fn a_key_file_without_an_end_is_not_read_to_it() {
     let place = Place::with(&["a:1"]);
+    ask(&place);
     place.kpipe(&["topic", "key", "new"]).run().ends(0);
     let reconcile = ["topic", "reconcile", "--producer-key-file", "/dev/zero"];
     let refused = place.kpipe(&reconcile).run().ends(4);
@@ -477,4 +542,28 @@ fn a_change_that_needs_nothing_in_kafka_is_no_adoption() {
     }
     let rows = place.kpipe(&["topic", "list", "--state", "ACTIVE"]).run();
     assert_eq!(each(&rows.ends(0).json(), "adopted"), [false]);
+}
+
+#[test]
+fn what_stands_against_a_topic_is_said_where_nobody_reads_stdout() {
+    let place = Place::with(&["other:2"]);
+    approve(&place, &[json!({"name": "other", "partitions": 3})]);
+    place
+        .bash("kpipe -q topic reconcile > /dev/null")
+        .run()
+        .ends(1)
+        .errors("error: topic `other` is in conflict: partitions: 2 in Kafka, 3 asked for\n");
+}
+
+#[test]
+fn a_watching_reconciler_says_once_what_stands_against_a_topic() {
+    let place = Place::with(&["one:1", "two:1"]);
+    approve(&place, &[json!({"name": "one", "partitions": 3})]);
+    let mut watch = place.kpipe(&["topic", "reconcile", "--watch=20ms"]).start();
+    watch.until_it_says("error: topic `one` is in conflict: ");
+    approve(&place, &[json!({"name": "two", "partitions": 4})]);
+    watch.until_it_says("error: topic `two` is in conflict: ");
+    watch.signal(Signal::TERM);
+    let ended = watch.ended().dies_of(Signal::TERM);
+    assert_eq!(ended.stderr().lines().count(), 2, "{}", ended.stderr());
 }

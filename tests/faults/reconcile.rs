@@ -13,9 +13,9 @@ use crate::support::registry::Registry;
 #[test]
 fn a_broker_that_is_killed_is_waited_for() {
     let registry = Registry::new();
-    let watch = registry.watch();
     let (before, meanwhile) = (unique("before"), unique("meanwhile"));
     registry.approve(&[json!({"name": before})]);
+    let watch = registry.watch();
     assert_eq!(watch.lines(1)[0]["action"], "created");
     node("kill", 1);
     registry.approve(&[json!({"name": meanwhile})]);

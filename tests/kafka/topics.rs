@@ -255,7 +255,14 @@ fn what_kafka_refuses_is_kept_with_its_words_and_tried_again_when_its_time_has_c
     assert!(request("attempts").as_u64().unwrap() >= 3);
     cancel(&bad);
     watch.signal(Signal::INT);
-    watch.wait().dies_of(Signal::INT);
+    // Each attempt is told, and what stays the same is said once.
+    let said = watch.wait().dies_of(Signal::INT).stderr;
+    assert_eq!(said.matches("error: topic ").count(), 1, "{said}");
+    let why = format!("error: topic `{bad}` failed: ");
+    assert!(
+        said.starts_with(&why) && said.contains("no.such.setting"),
+        "{said}"
+    );
     assert!(
         registry.reconcile(0).is_empty(),
         "what was taken back is let be"

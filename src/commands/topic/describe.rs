@@ -88,6 +88,17 @@ pub(crate) fn run(
     let topic = match admin.topic(&args.name) {
         Ok(topic) => Some(topic),
         Err(Error::UnknownTopic { .. } | Error::InvalidTopic(_)) if request.is_some() => None,
+        // The registry may know what was meant where Kafka does not.
+        Err(Error::UnknownTopic {
+            topic,
+            nearest: None,
+        }) => {
+            let nearest = match &registry {
+                Some(registry) => registry.nearest(&topic)?,
+                None => None,
+            };
+            return Err(Error::UnknownTopic { topic, nearest }.into());
+        }
         Err(error) => return Err(error.into()),
     };
     let (kafka, found) = topic

@@ -31,11 +31,14 @@ pub(super) fn run(
     registry: &RegistryArgs,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let events = registry
-        .open_existing(context)?
-        .history(args.name.as_deref())?;
+    let registry = registry.open_existing(context)?;
+    let events = registry.history(args.name.as_deref())?;
     if let (Some(name), true) = (&args.name, events.is_empty()) {
-        return Err(Error::Unknown { name: name.clone() }.into());
+        let error = Error::Unknown {
+            name: name.clone(),
+            nearest: registry.nearest(name)?,
+        };
+        return Err(error.into());
     }
     let columns = [
         "at",

@@ -14,6 +14,7 @@ use crate::exit::{Outcome, Status};
 use crate::kafka::{self, Admin, Topic};
 use crate::registry::{Import, Imported, Registry, Spec, Stamp, State, Wish, line, name};
 use crate::sink::output;
+use crate::suggest;
 use crate::ui::rows;
 
 /// Take topics that Kafka has into the registry
@@ -172,11 +173,18 @@ fn named(
             continue;
         }
         let Some(topic) = topics.get(&line.name) else {
-            let error = kafka::Error::UnknownTopic {
+            let nearest = suggest::nearest(&line.name, topics.keys().map(String::as_str));
+            let nearest = nearest.map(str::to_owned);
+            let is_like_none = nearest.is_none();
+            let error = CommandError::from(kafka::Error::UnknownTopic {
                 topic: line.name,
-                nearest: None,
-            };
-            return Err(CommandError::from(error).hint("`kpipe topic list` shows those there are"));
+                nearest,
+            });
+            return Err(if is_like_none {
+                error.hint("`kpipe topic list` shows those there are")
+            } else {
+                error
+            });
         };
         specs.push(Spec {
             description: line.description,

@@ -42,7 +42,7 @@ pub(super) fn run(
         actor: &actor,
         at: context.clock.now(),
     };
-    let mut registry = registry.open(context)?;
+    let mut registry = registry.open_existing(context)?;
     let key = producer_key(&context.random()?);
     let mut out = output::stdout().map_err(CommandError::failed)?;
     // A key that nobody saw is of no use, so a closed stdout is an error here, and the key

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::registry::{Error, LineError, Meant, NamedLine, Request, line};
+use crate::registry::{Error, LineError, Meant, NamedLine, Request, did_you_mean, line};
 use crate::source::lines::Input;
 use crate::ui::rows;
 
@@ -140,9 +140,14 @@ pub(super) fn each<T>(
                 break;
             }
             Err(error) => {
+                let nearest = error.nearest();
+                let meant = nearest.map(|nearest| format!("; {}", did_you_mean(nearest)));
+                let meant = meant.unwrap_or_default();
                 match item.line {
-                    Some(line) => context.ui.item_error(format_args!("stdin:{line}: {error}")),
-                    None => context.ui.item_error(&error),
+                    Some(line) => context
+                        .ui
+                        .item_error(format_args!("stdin:{line}: {error}{meant}")),
+                    None => context.ui.item_error(format_args!("{error}{meant}")),
                 }
                 failed.push(error.status());
             }

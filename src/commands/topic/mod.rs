@@ -88,12 +88,35 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     }
 }
 
+/// A request as people look for it.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    request: &'a Request,
+    /// In place of the request's own, which is Kafka's alone.
+    #[serde(rename = "reason")]
+    why: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(request: &'a Request) -> Self {
+        let kafkas = || Some(request.observation.reason?.name());
+        Self {
+            request,
+            why: request.why_ended().or_else(kafkas),
+        }
+    }
+}
+
 /// Prints requests: all of each in JSON, in a table what people look for.
 fn print(
     requests: &[Request],
     output: rows::Output,
     context: &Context,
 ) -> Result<(), CommandError> {
+    if !output.is_table(context.ui.stdout_is_terminal()) {
+        return print_columns(requests, &[], output, context);
+    }
     let columns = [
         "name",
         "state",
@@ -105,7 +128,8 @@ fn print(
         "reason_code",
         "reason",
     ];
-    print_columns(requests, &columns, output, context)
+    let rows: Vec<Row<'_>> = requests.iter().map(Row::of).collect();
+    print_columns(&rows, &columns, output, context)
 }
 
 fn print_columns(

@@ -1,6 +1,7 @@
 //! `kpipe topic reconcile`: makes Kafka have the topics that were approved.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,18 +11,19 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
-use crate::approval::{Pass, Told};
+use crate::approval::{Action, Pass, Told};
 use crate::commands::registry::{ByArgs, ProducerKeyArgs, RegistryArgs};
 use crate::context::Context;
+use crate::database;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::Admin;
-use crate::registry::{Actor, Registry};
+use crate::registry::{self, Actor, Registry};
 use crate::sink::output;
 use crate::time;
-use crate::ui::in_one_line;
 use crate::ui::rows::Output;
 use crate::ui::sanitize::OneLine;
+use crate::ui::{Ui, in_one_line};
 
 /// Make Kafka have the topics that were approved
 ///
@@ -31,9 +33,9 @@ use crate::ui::sanitize::OneLine;
 /// are applied: more partitions, other settings. Where an ACTIVE topic is not, or no longer,
 /// as it was approved, that is told and left as it is.
 ///
-/// Prints what it did and what stands against it, each when it changes. Without --watch it makes one
-/// pass and leaves with status 1 if anything stands against it. With --watch it goes on, also
-/// when the brokers are away, until it is interrupted; what failed is tried again after a
+/// Prints what it did and what stands against it, each when it changes; the latter on stderr too, where
+/// stdout is no terminal. Without --watch it makes one pass and leaves with status 1 if anything stands against it. With --watch it goes on, also
+/// when the brokers are away or nobody has made the registry yet, until it is interrupted; what failed is tried again after a
 /// second, then two, then four, up to five minutes.
 ///
 /// Once `kpipe topic key new` was run, the key that it printed must be in `KPIPE_PRODUCER_KEY` or
@@ -85,7 +87,7 @@ impl From<ReconcileError> for CommandError {
     }
 }
 
-/// How often it is told that the brokers are away.
+/// How often it is told what is waited for.
 const REMINDER: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(
@@ -93,21 +95,29 @@ pub(crate) fn run(
     registry: &RegistryArgs,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let mut registry = registry.open(context)?;
+    let (actor, key) = (args.by.actor(context)?, args.key.read(context)?);
+    let cluster = context.cluster()?;
+    let mut reminder = Reminder::default();
+    let registry = match args.watch {
+        None => Some(registry.open_existing(context)?),
+        Some(interval) => awaited(registry, interval, &mut reminder, context)?,
+    };
+    let Some(mut registry) = registry else {
+        return Ok(context.stop.signal().map_or(Outcome::DONE, Outcome::Signal));
+    };
     let _lock = lock(registry.path())?;
     let mut reconciler = Reconciler {
-        admin: Admin::new(&context.cluster()?)?,
-        actor: args.by.actor(context)?,
-        key: args.key.read(context)?,
+        admin: Admin::new(&cluster)?,
+        actor,
+        key,
         is_patient: args.watch.is_some(),
         random: ChaCha8Rng::from_seed(context.random()?),
     };
     let mut printer = Printer::new(args.output, context).map_err(CommandError::failed)?;
-    let mut reminder = Reminder::default();
     loop {
         match reconciler.pass(&mut registry, &mut printer, context) {
             Err(error) if args.watch.is_some() && error.status == Status::Unavailable => {
-                reminder.remind(&error, context);
+                reminder.remind(in_one_line(&*error.error), context);
             }
             Ok(()) => reminder.is_over(context),
             Err(error) => return Err(error),
@@ -128,6 +138,40 @@ pub(crate) fn run(
         None if printer.open.is_empty() => Outcome::DONE,
         None => Outcome::Exit(Status::Failed),
     })
+}
+
+/// Waits for the registry, which the first request makes; `None` when it is to stop before.
+///
+/// A daemon may be started before anybody asked for anything. It makes no registry itself, because it would
+/// then never say that its path is mistyped.
+fn awaited(
+    registry: &RegistryArgs,
+    interval: Duration,
+    reminder: &mut Reminder,
+    context: &Context,
+) -> Result<Option<Registry>, CommandError> {
+    let path = registry.path(context)?;
+    loop {
+        // Whoever is making it has made the file first, and nothing in it yet. Looked at before it is
+        // opened, for it may be whole afterwards.
+        let is_to_be_made = match path.metadata() {
+            Ok(file) => file.is_file() && file.len() == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        match Registry::open_existing(&path) {
+            Ok(registry) => return Ok(Some(registry)),
+            Err(registry::Error::File(
+                database::Error::Absent { .. } | database::Error::Foreign { .. },
+            )) if is_to_be_made => {
+                let path = path.display();
+                reminder.remind(format_args!("there is no registry at {path} yet"), context);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if context.stop.wait(interval) {
+            return Ok(None);
+        }
+    }
 }
 
 /// Holds the right to reconcile for as long as the file is open; it dies with the process.
@@ -191,6 +235,8 @@ impl Reconciler {
 /// Prints what is news.
 struct Printer {
     out: File,
+    ui: Ui,
+    is_terminal: bool,
     is_for_people: bool,
     /// The last word on each request that something stands against.
     open: BTreeMap<String, Told>,
@@ -203,6 +249,8 @@ impl Printer {
         let is_terminal = context.ui.stdout_is_terminal();
         Ok(Self {
             out: output::stdout()?,
+            ui: context.ui,
+            is_terminal,
             is_for_people: output == Output::Table || (output == Output::Auto && is_terminal),
             open: BTreeMap::new(),
             is_closed: false,
@@ -214,11 +262,30 @@ impl Printer {
         let is_news = before.as_ref() != Some(&told);
         let written = if is_news { self.write(&told) } else { Ok(()) };
         if !told.ready {
+            if written.is_ok() && !before.is_some_and(|before| is_same(&before, &told)) {
+                self.say(&told);
+            }
             self.open.insert(told.request_id.clone(), told);
         }
         let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         self.is_closed = written.as_ref().is_err_and(is_closed);
         written
+    }
+
+    /// Says on stderr what stands against a topic: cron mails that, and not what a script does with stdout.
+    /// Who sees stdout on a terminal has read it already.
+    fn say(&self, told: &Told) {
+        if self.is_terminal {
+            return;
+        }
+        let how = match told.action {
+            Action::Conflict => "is in conflict",
+            Action::Drift => "has drifted",
+            _ => "failed",
+        };
+        let message = told.message.as_deref().unwrap_or_default();
+        self.ui
+            .item_error(format_args!("topic `{}` {how}: {message}", told.name));
     }
 
     fn write(&mut self, told: &Told) -> io::Result<()> {
@@ -234,14 +301,19 @@ impl Printer {
     }
 }
 
-/// Tells that the brokers are away, once a minute.
+/// Whether the same stands against a topic, though perhaps at another attempt.
+fn is_same(before: &Told, now: &Told) -> bool {
+    (before.action, before.reason, &before.message) == (now.action, now.reason, &now.message)
+}
+
+/// Tells that the brokers are away, or that there is no registry yet, once a minute.
 #[derive(Default)]
 struct Reminder(Option<Instant>);
 
 impl Reminder {
-    fn remind(&mut self, error: &CommandError, context: &Context) {
+    fn remind(&mut self, what: impl Display, context: &Context) {
         if self.is_due(Instant::now()) {
-            context.ui.warning(in_one_line(&*error.error));
+            context.ui.warning(what);
         }
     }
 
