@@ -96,6 +96,7 @@ pub(super) fn sort_out(
                 Ok(())
             }
             Code::AutoOffsetReset | Code::OffsetOutOfRange => {
+                tracing::info!("{topic}[{partition}]: {code:?}: {text}");
                 overtaken(client, progress, topic, partition, &mut restart, news)
             }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
@@ -132,6 +133,10 @@ fn overtaken(
     let Some(position) = progress.position(topic, partition) else {
         return Ok(());
     };
+    // Nothing more is wanted of it.
+    if progress.is_at_end(topic, partition) {
+        return Ok(());
+    }
     let here = [(topic.to_owned(), partition)];
     let low = client.offsets(&here, Lookup::Beginning)?[0];
     let high = client.offsets(&here, Lookup::End)?[0];
@@ -143,6 +148,7 @@ fn overtaken(
         to: next,
     });
     progress.reach(topic, partition, low);
+    news.reached(progress, topic, partition);
     if next < position {
         progress.rewind(topic, partition, next);
         let mut list = TopicPartitionList::with_capacity(1);

@@ -29,6 +29,9 @@ const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// transaction with the group's offsets.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long others' offsets are waited for.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// How often finished offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,8 @@ pub(super) struct Shared {
     pub(super) known: Mutex<BTreeMap<String, i32>>,
     /// End offsets taken once, at the start.
     pub(super) stops: HashMap<(String, i32), i64>,
+    /// Those of them before which there was anything to read, whoever reads it.
+    pub(super) wanted: Mutex<HashMap<(String, i32), i64>>,
     pub(super) state: Mutex<State>,
     pub(super) committing: Mutex<()>,
     /// Wakes the committer when it is to end.
@@ -172,6 +177,47 @@ impl Shared {
         .map_err(|error| Error::other("subscribe", error))
     }
 
+    /// Whether other members have finished, up to the ends, what is not ours to read: if not, it may
+    /// become ours yet.
+    pub(super) fn others_are_done(&self) -> Result<bool, Error> {
+        let mut open: Vec<_> = {
+            let state = self.lock();
+            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            let others = wanted
+                .iter()
+                .filter(|(key, _)| !state.held.contains_key(key));
+            others.map(|(key, stop)| (key.clone(), *stop)).collect()
+        };
+        if open.is_empty() || matches!(self.membership.commit, Commit::Never) {
+            return Ok(true);
+        }
+        let group = ffi::group(&self.client.native);
+        let mut list = TopicPartitionList::with_capacity(open.len());
+        for ((topic, partition), _) in &open {
+            list.add_partition(topic, *partition);
+        }
+        // Whoever does not answer now is asked again soon.
+        if group.committed(&list, GLANCE).is_err() {
+            return Ok(false);
+        }
+        let elements = list.elements();
+        let mut committed = elements.iter().map(TopicPartitionListElem::offset);
+        open.retain(|(_, stop)| match committed.next() {
+            Some(Offset::Offset(next)) => next < *stop,
+            _ => true,
+        });
+        if open.is_empty() {
+            return Ok(true);
+        }
+        // What is gone nobody will finish.
+        let places: Vec<_> = open.into_iter().map(|(place, _)| place).collect();
+        match self.client.offsets_of_those_there(&places, Lookup::End) {
+            Ok(there) => Ok(there.iter().all(Option::is_none)),
+            Err(Error::Unreachable { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn commit_until_closing(&self) {
         loop {
             let state = self.lock();
@@ -204,7 +250,8 @@ impl Shared {
         loop {
             match self.commit_once() {
                 Ok(()) => return Ok(()),
-                Err(Failure::Passing(_)) if Instant::now() < until => {
+                Err(Failure::Passing(error)) if Instant::now() < until => {
+                    tracing::info!("a commit is tried again: {error:?}");
                     thread::sleep(Duration::from_millis(100));
                 }
                 Err(Failure::Passing(error) | Failure::Final(error)) => return Err(error),
@@ -447,7 +494,9 @@ impl OnRebalance {
         state.assigned = true;
         let (mut paused, mut read) = (TopicPartitionList::new(), TopicPartitionList::new());
         for partition in partitions {
-            let list = if state.hold.contains(partition) {
+            // What is fetched behind an end would only be thrown away.
+            let is_at_end = state.progress.is_at_end(&partition.0, partition.1);
+            let list = if is_at_end || state.hold.contains(partition) {
                 &mut paused
             } else {
                 &mut read

@@ -25,6 +25,9 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same when all brokers were away when last heard of.
 const LEAVE_GLANCE: Duration = Duration::from_millis(500);
 
+/// How often whoever has reached its ends asks whether others have reached theirs.
+const ASK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Which group is joined, for what.
 #[derive(Clone, Debug)]
 pub struct Membership {
@@ -42,6 +45,8 @@ pub struct Member {
     queue: Queue,
     shared: Arc<Shared>,
     news: News,
+    /// When it was last asked how far others are.
+    asked: Option<Instant>,
 }
 
 /// Changes what a member reads.
@@ -54,6 +59,9 @@ impl Subscriber {
     /// What was read of the others is finished and committed before they are given up, on the
     /// thread that asks for records.
     pub fn subscribe(&self, names: Vec<String>) -> Result<(), Error> {
+        let mut wanted = (self.0.wanted.lock()).unwrap_or_else(PoisonError::into_inner);
+        wanted.retain(|(topic, _), _| names.contains(topic));
+        drop(wanted);
         let topics = Topics::subscribed(names);
         for topic in topics.find(&self.0.client)? {
             let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,14 +119,17 @@ impl Member {
         }
         let mut known = BTreeMap::new();
         let partitions = plan::added(&mut known, &topics);
-        let stops = if bounded {
-            plan::ranges(&client, &partitions, &membership.offsets)?
-                .into_iter()
-                .filter_map(|range| Some(((range.topic, range.partition), range.stop?)))
-                .collect()
-        } else {
-            HashMap::new()
-        };
+        let (mut stops, mut wanted) = (HashMap::new(), HashMap::new());
+        if bounded {
+            for range in plan::ranges(&client, &partitions, &membership.offsets)? {
+                let Some(stop) = range.stop else { continue };
+                let place = (range.topic, range.partition);
+                if range.start < stop {
+                    wanted.insert(place.clone(), stop);
+                }
+                stops.insert(place, stop);
+            }
+        }
         let shared = Arc::new(Shared {
             client: client.clone(),
             // Nothing is to be waited for where there is nothing.
@@ -128,6 +139,7 @@ impl Member {
             }),
             known: Mutex::new(known),
             stops,
+            wanted: Mutex::new(wanted),
             committing: Mutex::default(),
             wake: Condvar::new(),
             drain: Box::new(drain),
@@ -153,6 +165,7 @@ impl Member {
             client,
             shared,
             news: News::default(),
+            asked: None,
         })
     }
 
@@ -173,6 +186,11 @@ impl Member {
         // librdkafka may wait for a coordinator that is gone.
         let _ = thread::Builder::new().name("leave".into()).spawn(move || {
             let _ = commit.send(shared.commit_last(until));
+            if shared.lock().held.is_empty() {
+                // `rd_kafka_cgrp_revoke_all_rejoin` forgets to leave when it terminates with nothing to
+                // revoke, and the others' next rebalance would wait for our session to end.
+                let _ = ffi::unsubscribe(&shared.client.native);
+            }
             let _ = ffi::close(&shared.client.native);
             let _ = left.send(());
         });
@@ -192,6 +210,21 @@ impl Member {
     /// Changes what is read.
     pub fn subscriber(&self) -> Subscriber {
         Subscriber(self.shared.clone())
+    }
+}
+
+impl Member {
+    /// Whether the whole group is at the ends; asked now and then, as it costs a request.
+    fn others_are_done(&mut self) -> Result<bool, Error> {
+        if self
+            .asked
+            .is_some_and(|asked| asked.elapsed() < ASK_INTERVAL)
+        {
+            return Ok(false);
+        }
+        let done = self.shared.others_are_done()?;
+        self.asked = (!done).then(Instant::now);
+        Ok(done)
     }
 }
 
@@ -235,6 +268,10 @@ impl Source for Member {
             }
             other => other?,
         }
+        let step = match step {
+            Step::End if !self.others_are_done()? => Step::Idle,
+            step => step,
+        };
         self.news.watch(&self.client, step)
     }
 

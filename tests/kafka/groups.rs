@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::eventually;
 use crate::support::executable::{Running, kpipe, values};
-use crate::support::kafka::{Topic, eager_member, group, topic};
+use crate::support::kafka::{Topic, eager_member, group, members, topic};
 
 #[test]
 fn a_group_goes_on_exactly_where_it_left_off() {
@@ -51,6 +51,25 @@ fn a_terminated_member_commits_what_it_printed() {
     topic.append_numbers(0, 10..15);
     let rest = kpipe(["tail", &topic, "-g", &group, "-e"]).run().ok();
     assert_eq!(rest.offsets(), [10, 11, 12, 13, 14]);
+}
+
+/// Else the next rebalance waits for the end of its session.
+#[test]
+fn a_member_without_partitions_leaves_too() {
+    let topic = topic("spare").create();
+    topic.append_numbers(0, 0..1);
+    let group = group();
+    let first = kpipe(["tail", &topic, "-g", &group]).start();
+    first.lines(1);
+    let second = kpipe(["tail", &topic, "-g", &group]).start();
+    eventually("both are members", || {
+        (members(&group) == (2, true)).then_some(())
+    });
+    second.signal(Signal::TERM);
+    second.wait().dies_of(Signal::TERM);
+    assert_eq!(members(&group).0, 1);
+    first.signal(Signal::TERM);
+    first.wait().dies_of(Signal::TERM);
 }
 
 fn numbers(lines: &[serde_json::Value]) -> Vec<i64> {

@@ -194,3 +194,31 @@ fn a_producer_that_cannot_go_on_is_replaced_and_no_output_is_there_twice() {
     let expected: Vec<_> = (0..10).map(|number| number.to_string()).collect();
     assert_eq!(values, expected);
 }
+
+/// One of them has nothing of its own at first, and partitions move while the other is at work.
+#[test]
+fn of_two_members_with_an_end_neither_ends_before_all_is_done() {
+    let topic = topic("handle-ends").partitions(3).create();
+    for partition in 0..3 {
+        topic.append_numbers(partition, 0..100);
+    }
+    let group = group();
+    let folder = tempfile::tempdir().unwrap();
+    let member = || {
+        let script = "echo > $0/$KAFKA_PARTITION-$KAFKA_OFFSET; sleep 0.01";
+        kpipe(["handle", &topic, "-g", &group, "-e", "-q"])
+            .args(["--", "sh", "-c", script])
+            .args([folder.path()])
+            .start()
+    };
+    let handled = || std::fs::read_dir(folder.path()).unwrap().count();
+    let first = member();
+    eventually("the first is at work", || (handled() > 20).then_some(()));
+    let second = member();
+    for member in [first, second] {
+        member.wait().ok();
+        // Whoever ends first does so when nothing is left for either.
+        assert_eq!(handled(), 300);
+    }
+    assert_eq!(committed(&group, &topic), [100; 3]);
+}

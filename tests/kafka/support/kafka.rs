@@ -59,6 +59,18 @@ pub(crate) fn committed(group: &str, topic: &Topic) -> Vec<i64> {
         .collect()
 }
 
+/// How many members `group` has, and whether it is done with sharing among them.
+pub(crate) fn members(group: &str) -> (usize, bool) {
+    let consumer: BaseConsumer = client().create().unwrap();
+    let groups = eventually("the group's coordinator answers", || {
+        let asked = consumer.fetch_group_list(Some(group), Duration::from_secs(5));
+        asked.ok()
+    });
+    groups.groups().first().map_or((0, true), |group| {
+        (group.members().len(), group.state() == "Stable")
+    })
+}
+
 struct Unpark(Thread);
 
 impl Wake for Unpark {
