@@ -110,10 +110,11 @@ impl Error {
             | Self::Attempts { .. }
             | Self::Stdout { .. }
             | Self::System { .. } => Status::Failed,
-            Self::DeadLetter { .. }
-            | Self::NoDeadLetters { .. }
-            | Self::Output { .. }
-            | Self::Transaction { .. } => Status::Unavailable,
+            // What is missing at the start nobody will mend by waiting.
+            Self::NoDeadLetters { source, .. } => source.status(),
+            Self::DeadLetter { .. } | Self::Output { .. } | Self::Transaction { .. } => {
+                Status::Unavailable
+            }
         }
     }
 
@@ -131,7 +132,13 @@ impl Error {
                     .into()
             }
             Self::DeadLetter { topic, source, .. } | Self::NoDeadLetters { topic, source }
-                if matches!(**source, kafka::Error::UnknownTopic { .. }) =>
+                if matches!(
+                    **source,
+                    kafka::Error::UnknownTopic {
+                        built_in: false,
+                        ..
+                    }
+                ) =>
             {
                 format!("make it, `kpipe topic create {topic}`, or name another with `--dlq=TOPIC`")
             }

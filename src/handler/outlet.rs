@@ -189,6 +189,16 @@ impl Outlet {
         }
     }
 
+    /// Waits until consumers see what the last transaction committed; see [`Producer::until_visible`].
+    pub fn settle(&self) {
+        if !self.committed.is_empty()
+            && !self.stop.is_asked()
+            && let Err(error) = self.producer.until_visible()
+        {
+            tracing::info!("all is committed, but may not be visible yet: {error}");
+        }
+    }
+
     /// Transactions have committed up to `offsets`.
     fn note(&mut self, offsets: &[((String, i32), i64)]) {
         for (partition, next) in offsets {

@@ -151,6 +151,7 @@ impl Admin {
         found.map(read).ok_or_else(|| Error::UnknownTopic {
             topic: name.to_owned(),
             nearest: None,
+            built_in: false,
         })
     }
 
@@ -437,6 +438,7 @@ fn refused(topic: &str, verb: &'static str, code: Code, words: &str) -> Error {
         Code::UnknownTopicOrPartition | Code::UnknownTopic => Error::UnknownTopic {
             topic: topic.to_owned(),
             nearest: None,
+            built_in: false,
         },
         code => Error::other(format!("{verb} topic `{topic}`"), Cause::new(code, words)),
     }

@@ -380,6 +380,7 @@ impl Client {
             if !self.makes_topics || start.elapsed() >= CONNECT_TIMEOUT || self.is_late() {
                 return Err(Error::UnknownTopic {
                     nearest: self.nearest_topic(&topic),
+                    built_in: self.has_shown_built_in_broker(),
                     topic,
                 });
             }
@@ -560,6 +561,7 @@ fn unknown_topic(topic: &str) -> Error {
     Error::UnknownTopic {
         topic: topic.to_owned(),
         nearest: None,
+        built_in: false,
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Error {
         topic: String,
         /// One that does, and was most likely meant.
         nearest: Option<String>,
+        /// The built-in broker was asked, which has the topics that it was started with.
+        built_in: bool,
     },
     #[error("topic `{0}` exists already")]
     TopicExists(String),
@@ -334,6 +336,11 @@ impl Error {
                 nearest: Some(nearest),
                 ..
             } => format!("did you mean `{nearest}`?"),
+            Self::UnknownTopic {
+                topic,
+                built_in: true,
+                ..
+            } => format!("the built-in broker has the topics of its start: `kpipe broker --topic {topic}`"),
             Self::UnknownTopic { topic, .. } => format!(
                 "kpipe never makes topics by itself: `kpipe topic create {topic}`, or where \
                  topics need approval `kpipe topic request {topic} --by YOU`"

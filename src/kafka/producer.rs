@@ -486,7 +486,7 @@ impl Producer {
     ///
     /// A commit is answered when it is decided, before its markers are in the partitions (KIP-98), and
     /// until then those end in front of it. Who asks for the same transactional id is answered after.
-    fn until_visible(&self) -> Result<(), Error> {
+    pub fn until_visible(&self) -> Result<(), Error> {
         Self::new(self.cluster.clone(), self.settings.clone())?.identify()
     }
 

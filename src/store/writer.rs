@@ -193,6 +193,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Moves all that is stored into the file itself, so that it can be copied alone. Nothing is amiss
+    /// where somebody else uses the file just now: whoever comes last does it.
+    pub fn settle(&self) {
+        let settled = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = settled {
+            tracing::info!("{}: {error}", self.path.display());
+        }
+    }
+
     fn report(&mut self) {
         let Some(reporter) = &self.reporter else {
             return;

@@ -151,6 +151,7 @@ mod tests {
         kafka::Error::UnknownTopic {
             topic: "orders".into(),
             nearest: None,
+            built_in: false,
         }
         .into()
     }

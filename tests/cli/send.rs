@@ -151,7 +151,7 @@ fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
             .prints("")
             .says(&[
                 "error: topic `nonesuch` does not exist",
-                "`kpipe topic create nonesuch`",
+                "`kpipe broker --topic nonesuch`",
             ])
             .says_one_block();
     }

@@ -51,6 +51,19 @@ fn rows(place: &Place) -> Vec<String> {
 }
 
 #[test]
+fn the_file_alone_is_whole_when_the_run_has_ended() {
+    let place = orders();
+    store(&place, &[]).ends(0);
+    let copy = place.path("copy.db");
+    std::fs::copy(place.path("f.db"), &copy).unwrap();
+    let copy = Connection::open(copy).unwrap();
+    let count: i64 = copy
+        .query_row("SELECT count(*) FROM records", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, 4);
+}
+
+#[test]
 fn each_record_is_a_row_as_it_was() {
     let place = orders();
     store(&place, &[]).ends(0).errors("4 stored\n");

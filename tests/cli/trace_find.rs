@@ -66,7 +66,7 @@ fn without_stage_events_and_topics_nothing_is_searched() {
             "`kpipe trace m-50 --topics TOPIC,…`",
         ]);
     let _ = trace(&place, &["m-50", "--trace-topic", "empty"])
-        .ends(2)
+        .ends(1)
         .prints("")
         .says(&["no stage event of `m-50` in `empty`"])
         .hides(&["searched orders"]);

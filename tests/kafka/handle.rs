@@ -222,3 +222,20 @@ fn of_two_members_with_an_end_neither_ends_before_all_is_done() {
     }
     assert_eq!(committed(&group, &topic), [100; 3]);
 }
+
+/// The more partitions get a marker, the longer Kafka takes to write them all.
+#[test]
+fn what_was_handled_exactly_once_is_there_when_the_run_has_ended() {
+    let source = topic("visible-in").create();
+    source.append_numbers(0, 0..500);
+    for _ in 0..5 {
+        let output = topic("visible-out").partitions(100).create();
+        kpipe(["handle", &source, "-g", &group(), "-e", "-q"])
+            .args(["--exactly-once", "--to", &output])
+            .args(["--", "jq", "-c", "{value, key: \"\\(.offset)\"}"])
+            .run()
+            .ok();
+        let tail = kpipe(["tail", &output, "-e"]).run().ok();
+        assert_eq!(tail.lines().len(), 500);
+    }
+}

@@ -94,6 +94,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         observe: &mut |metrics, lags, last| report.observe(metrics, lags, last),
     }
     .run();
+    // Who has it still when the run has ended will not be waited for.
+    if let Some(Ok(outlet)) = tools.outlet.as_ref().map(|outlet| outlet.try_lock()) {
+        outlet.settle();
+    }
     let until = leave_by(args, context);
     let member = source.finish_by(until);
     let closed = member.map_or(Ok(()), |mut member| member.close_by(until));

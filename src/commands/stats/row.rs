@@ -150,7 +150,11 @@ impl Row {
             bytes_s: size(self.bytes_per_second as u64),
             p50: size(self.size_p50),
             p95: size(self.size_p95),
-            keys: self.keys.map_or("many".to_owned(), |keys| keys.to_string()),
+            keys: match self.keys {
+                Some(keys) => keys.to_string(),
+                None if self.records == 0 => "-".to_owned(),
+                None => "many".to_owned(),
+            },
             top_key: format!("{:.0}%", self.top_key_share * 100.0),
             failed: match self.failed {
                 0 => "-".to_owned(),

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
         commit: Commit::Group,
     };
     let end = run.in_group(&cluster, membership, kept, &mut writer);
+    writer.settle();
     tracing::finish(reporter.as_ref(), context);
     let has_failed = matches!(end, Err(_) | Ok(End::Failed(_)));
     if !has_failed || writer.counts() != Counts::default() {

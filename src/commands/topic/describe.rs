@@ -92,12 +92,18 @@ pub(crate) fn run(
         Err(Error::UnknownTopic {
             topic,
             nearest: None,
+            built_in,
         }) => {
             let nearest = match &registry {
                 Some(registry) => registry.nearest(&topic)?,
                 None => None,
             };
-            return Err(Error::UnknownTopic { topic, nearest }.into());
+            return Err(Error::UnknownTopic {
+                topic,
+                nearest,
+                built_in,
+            }
+            .into());
         }
         Err(error) => return Err(error.into()),
     };

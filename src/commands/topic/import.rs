@@ -179,6 +179,7 @@ fn named(
             let error = CommandError::from(kafka::Error::UnknownTopic {
                 topic: line.name,
                 nearest,
+                built_in: false,
             });
             return Err(if is_like_none {
                 error.hint("`kpipe topic list` shows those there are")

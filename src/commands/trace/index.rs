@@ -92,6 +92,11 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_absent(&self) -> bool {
+        self.is_absent
+    }
+
     /// What it is called in words.
     pub(super) fn name(&self) -> String {
         match &self.args.trace_file {

@@ -426,8 +426,14 @@ impl<'a> Pursuit<'a> {
             if self.args.follow {
                 return Err(CommandError::failed(error));
             }
+            // Where there was nothing to be searched, the answer is not no.
+            let error = if self.index.is_absent() {
+                CommandError::usage(error)
+            } else {
+                CommandError::failed(error)
+            };
             let id = self.args.id.as_ref().map_or(String::new(), Id::to_string);
-            return Err(CommandError::usage(error).hint(format!(
+            return Err(error.hint(format!(
                 "say which topics to search: `kpipe trace {id} --topics TOPIC,…`"
             )));
         }
