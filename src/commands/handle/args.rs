@@ -31,7 +31,7 @@ const TRANSACTION: NonZero<usize> = NonZero::new(500).expect("500 is not 0");
 #[command(after_long_help = "\
 Examples:
   kpipe handle orders -g print -- cat
-  kpipe handle orders -g billing --values --dlq --on 22=reject --on 7,28=down -- \\
+  kpipe handle orders -g billing --values --dlq --on 6,7,28=down -- \\
       curl -fsS --data-binary @- https://api.example.com/charge
   kpipe handle orders -g load --batch 500 --on 2=down -- ./load.sh
   kpipe handle in -g g --to out --exactly-once -- jq -c '.value |= .order'
@@ -98,7 +98,7 @@ pub(crate) struct Args {
     )]
     pub(super) order: Order,
 
-    /// What a status means: 22=reject, 6,7,28=down, 3=accept, 4=retry (can be repeated)
+    /// What a status means: 2=reject, 6,7,28=down, 3=accept, 4=retry (can be repeated)
     #[arg(long, value_name = "STATUS,…=VERDICT", help_heading = "When CMD fails")]
     on: Vec<Rule>,
 
