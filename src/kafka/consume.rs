@@ -148,7 +148,9 @@ fn overtaken(
         to: next,
     });
     progress.reach(topic, partition, low);
-    news.reached(progress, topic, partition);
+    if low > position {
+        news.reached(progress, topic, partition);
+    }
     if next < position {
         progress.rewind(topic, partition, next);
         let mut list = TopicPartitionList::with_capacity(1);

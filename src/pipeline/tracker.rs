@@ -34,7 +34,7 @@ impl Tracker {
     /// Takes notice of a record that nobody wants.
     pub(crate) fn pass(&mut self, offset: i64) {
         match self.entries.back_mut() {
-            Some(last) => last.next = offset + 1,
+            Some(last) => last.next = last.next.max(offset + 1),
             None => self.finished = Some(offset + 1),
         }
     }
