@@ -8,3 +8,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, candidate)| candidate)
 }
+
+/// Asks whether that was meant.
+pub(crate) fn did_you_mean(nearest: &str) -> String {
+    format!("did you mean `{nearest}`?")
+}

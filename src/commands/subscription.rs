@@ -7,8 +7,9 @@ use super::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
-use crate::registry::{Stamp, did_you_mean};
+use crate::registry::Stamp;
 use crate::sink::output;
+use crate::suggest;
 use crate::ui::rows;
 
 /// Subscribe users to approved topics
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
                 registry.nearest(topic)?
             };
             let meant = meant.map_or(String::new(), |nearest| {
-                format!("; {}", did_you_mean(&nearest))
+                format!("; {}", suggest::did_you_mean(&nearest))
             });
             context
                 .ui

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{JaasError, Origin, RunError};
-use crate::suggest::nearest;
+use crate::suggest::{did_you_mean, nearest};
 
 /// A wrong configuration: exit status 2. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -151,12 +151,12 @@ impl ConfigError {
                 "in a profile: oauth_token_command = [\"command\", \"that\", \"prints\", \"a\", \"token\"]".to_owned()
             }
             Self::JavaStore { store, path, format, .. } => convert(*store, path, format),
-            Self::ConfigFile { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::ConfigFile { nearest: Some(nearest), .. } => did_you_mean(nearest),
             Self::UnknownProfile { known, .. } if known.is_empty() => {
                 "a profile begins with [profiles.NAME]".to_owned()
             }
             Self::UnknownProfile { name, known, .. } => match nearest(name, known.iter().map(String::as_str)) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
+                Some(nearest) => did_you_mean(nearest),
                 None => format!("there are: {}", known.join(", ")),
             },
             Self::WritableByOthers { path } => format!("chmod go-w {}", quoted(&path.to_string_lossy())),

@@ -2,7 +2,6 @@
 //! transaction with the offsets of what they were made of.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -210,14 +209,7 @@ impl Outlet {
 
 /// Commits, in transactions of their own, offsets behind records that nobody wants: those of records
 /// that are handled go with what their handlers printed.
-#[derive(Clone)]
 pub struct Transactions(pub Arc<Mutex<Outlet>>);
-
-impl fmt::Debug for Transactions {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Transactions")
-    }
-}
 
 impl Committer for Transactions {
     fn commit(

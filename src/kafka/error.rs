@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::context::Trouble;
 use crate::error::CommandError;
 use crate::exit::Status;
+use crate::suggest;
 
 /// Why something asked of Kafka did not happen.
 #[derive(Clone, Debug, Error)]
@@ -335,7 +336,7 @@ impl Error {
             Self::UnknownTopic {
                 nearest: Some(nearest),
                 ..
-            } => format!("did you mean `{nearest}`?"),
+            } => suggest::did_you_mean(nearest),
             Self::UnknownTopic {
                 topic,
                 built_in: true,

@@ -1,7 +1,6 @@
 //! What a member holds: where its partitions begin, what of them is finished, and its commits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,7 +56,7 @@ pub(super) struct Shared {
 }
 
 /// How finished offsets are committed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Commit {
     Never,
     /// By the group's member itself.
@@ -67,7 +66,7 @@ pub enum Commit {
 }
 
 /// Commits finished offsets with something else, such as in the transactions of a producer.
-pub trait Committer: fmt::Debug + Send + Sync {
+pub trait Committer: Send + Sync {
     /// Commits `offsets`, each that of the next record wanted, for the member that was `member` when
     /// it held their partitions. What was committed further already is left as it is.
     fn commit(
@@ -266,7 +265,10 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Taken before the offsets are: when their partitions were lost in between, it is refused.
-        let member = ffi::group_metadata(&self.client.native);
+        let member = match &self.membership.commit {
+            Commit::With(_) => ffi::group_metadata(&self.client.native),
+            Commit::Never | Commit::Group => None,
+        };
         let mut taken = Vec::new();
         for (partition, finished) in &mut self.lock().held {
             taken.extend(finished.take().map(|offset| (partition.clone(), offset)));

@@ -29,7 +29,7 @@ const LEAVE_GLANCE: Duration = Duration::from_millis(500);
 const ASK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Which group is joined, for what.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Membership {
     pub group: String,
     pub topics: Topics,

@@ -8,6 +8,7 @@ use super::state::State;
 use crate::database;
 use crate::error::CommandError;
 use crate::exit::Status;
+use crate::suggest;
 
 /// Why the registry did not do what it was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -235,16 +236,11 @@ impl Error {
 /// What to type next where nobody has asked for a topic.
 pub(super) fn unknown(name: &str, nearest: Option<&str>) -> Option<String> {
     match nearest {
-        Some(nearest) => Some(did_you_mean(nearest)),
+        Some(nearest) => Some(suggest::did_you_mean(nearest)),
         // Only a name that a topic can have is safe to paste into a shell.
         None if !name::check(name).is_empty() => None,
         None => Some(format!("kpipe topic request {name}")),
     }
-}
-
-/// Asks whether a topic was meant.
-pub fn did_you_mean(nearest: &str) -> String {
-    format!("did you mean `{nearest}`?")
 }
 
 /// What to type next where the file is the trouble.

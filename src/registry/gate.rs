@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::error::did_you_mean;
 use super::request::Request;
 use super::state::State;
 use super::{Error, Registry};
 use crate::error::CommandError;
 use crate::exit::Status;
+use crate::suggest;
 
 /// Why a topic is not sent to: status 4.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +73,7 @@ impl NotApproved {
             Self::Unknown {
                 nearest: Some(nearest),
                 ..
-            } => did_you_mean(nearest),
+            } => suggest::did_you_mean(nearest),
             Self::Unknown { topic, .. } | Self::Ended { topic, .. } => {
                 format!("kpipe topic request {topic}")
             }

@@ -27,7 +27,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::database::{self, Emptiness, Kind};
 
 pub use ask::{Asked, Import, Imported, Requested};
-pub use error::{Difference, Error, did_you_mean};
+pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp, person};
 pub use gate::{Gate, NotApproved};
 pub use life::Meant;

@@ -16,7 +16,7 @@ use crate::generate::{
     Seed, State, kinds,
 };
 use crate::sink::output::{cannot_write, tolerate_closed};
-use crate::suggest::nearest;
+use crate::suggest::{did_you_mean, nearest};
 
 pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandError> {
     let kind = kind(args)?;
@@ -139,7 +139,7 @@ pub(super) fn unknown_kind(name: &str) -> CommandError {
     let suggestion = nearest(name, kinds.iter().map(|kind| kind.name()));
     let error = CommandError::usage(UnknownKind { name: name.into() });
     error.hint(match suggestion {
-        Some(suggestion) => format!("did you mean `{suggestion}`?"),
+        Some(suggestion) => did_you_mean(suggestion),
         None => kinds_there_are(),
     })
 }

@@ -15,6 +15,7 @@ use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::{Admin, Error, GroupKind};
 use crate::sink::output;
+use crate::suggest;
 use crate::ui::{in_one_line, rows};
 
 /// Look after consumer groups
@@ -86,7 +87,7 @@ fn explained(error: Error, admin: &Admin) -> CommandError {
         .map(|group| (strsim::jaro_winkler(name, &group.group), &group.group))
         .filter(|(likeness, _)| *likeness > 0.85)
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
-    let hint = nearest.map(|(_, name)| format!("did you mean `{name}`?"));
+    let hint = nearest.map(|(_, name)| suggest::did_you_mean(name));
     let error = CommandError::from(error);
     match hint {
         Some(hint) => error.hint(hint),

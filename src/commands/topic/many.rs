@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
-use crate::registry::{Error, LineError, Meant, NamedLine, Request, did_you_mean, line};
+use crate::registry::{Error, LineError, Meant, NamedLine, Request, line};
 use crate::source::lines::Input;
+use crate::suggest;
 use crate::ui::rows;
 
 /// Which topics.
@@ -141,7 +142,7 @@ pub(super) fn each<T>(
             }
             Err(error) => {
                 let nearest = error.nearest();
-                let meant = nearest.map(|nearest| format!("; {}", did_you_mean(nearest)));
+                let meant = nearest.map(|nearest| format!("; {}", suggest::did_you_mean(nearest)));
                 let meant = meant.unwrap_or_default();
                 match item.line {
                     Some(line) => context

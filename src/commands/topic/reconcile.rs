@@ -34,8 +34,9 @@ use crate::ui::{Ui, in_one_line};
 /// as it was approved, that is told and left as it is.
 ///
 /// Prints what it did and what stands against it, each when it changes; the latter on stderr too, where
-/// stdout is no terminal. Without --watch it makes one pass and leaves with status 1 if anything stands against it. With --watch it goes on, also
-/// when the brokers are away or nobody has made the registry yet, until it is interrupted; what failed is tried again after a
+/// stdout is no terminal. Without --watch it makes one pass and leaves with status 1 if anything stands
+/// against it. With --watch it goes on, also when the brokers are away or nobody has made the registry
+/// yet, until it is interrupted; what failed is tried again after a
 /// second, then two, then four, up to five minutes.
 ///
 /// Once `kpipe topic key new` was run, the key that it printed must be in `KPIPE_PRODUCER_KEY` or

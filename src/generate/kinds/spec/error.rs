@@ -86,7 +86,7 @@ impl SpecError {
             _ => None,
         };
         match (meant, self) {
-            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (Some(meant), _) => crate::suggest::did_you_mean(&meant),
             (None, Self::UnknownSetting { known, .. }) => {
                 format!("the settings here are {}", known.join(", "))
             }
