@@ -352,8 +352,17 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        let ended = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let state = match ended {
+                Ok(Some(status)) => status.to_string(),
+                _ => "still running".to_owned(),
+            };
+            let said = self.stderr.text();
+            let _ = writeln!(std::io::stderr(), "kpipe, {state}, had said: {said}");
+        }
     }
 }
 
