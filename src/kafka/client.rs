@@ -113,7 +113,7 @@ pub(super) struct Client {
 
 /// Whether the same question may be answered soon: a broker is away, starts, or knows less of the
 /// leaders than we do or more (Kafka's retriable errors).
-fn will_pass(code: Code) -> bool {
+pub(super) fn will_pass(code: Code) -> bool {
     matches!(
         code,
         Code::BrokerTransportFailure

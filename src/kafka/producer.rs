@@ -8,7 +8,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Client, Cluster, EAGER_CONNECTIONS};
+use super::client::{Client, Cluster, EAGER_CONNECTIONS, will_pass};
 use super::error::{Cause, Error};
 use super::ffi::{self, GroupMetadata, Role, Transaction, TransactionError};
 use crate::record::Header;
@@ -120,6 +120,11 @@ impl Refusal {
     /// Whether only the company is at fault: another record of its batch is not taken (KIP-467).
     pub fn is_of_company(self) -> bool {
         self.code == Code::InvalidDifferentRecord
+    }
+
+    /// Whether Kafka was away or too slow, so that the same record may be taken later.
+    pub fn may_pass(self) -> bool {
+        self.code == Code::MessageTimedOut || will_pass(self.code)
     }
 
     /// The same as an error of `what` was asked.

@@ -37,6 +37,8 @@ struct Entry {
 pub struct Counts {
     pub acknowledged: u64,
     pub failed: u64,
+    /// Of those that failed, the ones that may be taken later.
+    pub may_pass: u64,
 }
 
 /// Where fates are told.
@@ -177,6 +179,7 @@ impl<O: Outlet> Ledger<O> {
                 }
                 Fate::Failed(failure) => {
                     self.counts.failed += 1;
+                    self.counts.may_pass += u64::from(failure.may_pass);
                     (failure.as_ref().into(), Some(&**failure))
                 }
                 Fate::Open => continue,
@@ -264,7 +267,11 @@ impl<O: Outlet> Ledger<O> {
     /// Ends the run; `committed` says how a transaction ended.
     pub fn finish(mut self, committed: bool) -> Result<(Counts, O), SettleError> {
         if self.transaction && !committed {
-            self.counts.failed += std::mem::take(&mut self.counts.acknowledged);
+            let undone = std::mem::take(&mut self.counts.acknowledged);
+            if self.counts.failed == self.counts.may_pass {
+                self.counts.may_pass += undone;
+            }
+            self.counts.failed += undone;
         }
         if let Some(failed) = &self.failed {
             let mut failed = failed.file();

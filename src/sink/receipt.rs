@@ -23,6 +23,8 @@ pub struct Failure {
     pub maybe_persisted: bool,
     /// It is told by the error that ends the run, and not by itself.
     pub ends_run: bool,
+    /// Kafka was away or too slow, so that the same line may be taken later.
+    pub may_pass: bool,
 }
 
 impl Failure {
@@ -34,6 +36,7 @@ impl Failure {
             column: Some(error.column()),
             maybe_persisted: false,
             ends_run: false,
+            may_pass: false,
         }
     }
 
@@ -45,6 +48,7 @@ impl Failure {
             column: None,
             maybe_persisted: false,
             ends_run: false,
+            may_pass: false,
         }
     }
 
@@ -56,6 +60,7 @@ impl Failure {
             column: None,
             maybe_persisted: false,
             ends_run: false,
+            may_pass: false,
         }
     }
 }
@@ -86,6 +91,7 @@ impl From<Refusal> for Failure {
             column: None,
             maybe_persisted: refusal.maybe_persisted,
             ends_run: false,
+            may_pass: refusal.may_pass(),
         }
     }
 }

@@ -273,6 +273,20 @@ fn lag_over_the_limit_is_status_1() {
     over("11").ok();
 }
 
+#[test]
+fn a_check_of_lag_that_sees_nothing_has_not_passed() {
+    let topic = topic("unseen").create();
+    let group = group();
+    commit(&group, &topic, &[(0, 0)]);
+    let of_other_topic = ["group", "lag", &group, "--topic", "no-such-topic"];
+    kpipe(of_other_topic).run().ok().says("There is no group");
+    kpipe(of_other_topic)
+        .args(["--fail-over", "10"])
+        .run()
+        .exits(1)
+        .says("error: no group");
+}
+
 /// Watches a group until it has this status, and returns the line.
 fn until_it_is(status: &str, group: &str) -> Value {
     let watch = kpipe(["group", "lag", group, "--watch=100ms", "--window", "500ms"]).start();

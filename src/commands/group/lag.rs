@@ -69,7 +69,7 @@ pub(crate) struct Args {
     )]
     window: Option<Duration>,
 
-    /// Status 1 when a group is behind by more than COUNT records; ends a watch
+    /// Status 1 when a group is behind by more than COUNT records, or there is nothing to look at; ends a watch
     #[arg(long, value_name = "COUNT")]
     fail_over: Option<i64>,
 
@@ -103,6 +103,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             return Ok(Outcome::Exit(Status::Failed));
         }
         let Some(interval) = args.watch else {
+            if round.rows.is_empty() && round.errors.is_empty() {
+                return nothing_seen(args, context);
+            }
             return super::report(round.errors, context);
         };
         round = loop {
@@ -119,6 +122,20 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             }
         };
     }
+}
+
+/// A check that has looked at nothing has not passed.
+fn nothing_seen(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
+    if args.fail_over.is_some() {
+        return Err(CommandError::failed("no group was looked at").hint(
+            "`kpipe group list` shows the groups that these credentials may see, `kpipe config show` \
+             whose they are",
+        ));
+    }
+    context
+        .ui
+        .status("There is no group with a partition to look at.");
+    Ok(Outcome::DONE)
 }
 
 /// Whether any group as a whole is behind by more than `most`.

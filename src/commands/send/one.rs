@@ -91,7 +91,11 @@ pub(super) fn run(
                 ""
             }
         ));
-        return Ok(Outcome::Exit(Status::Failed));
+        return Ok(Outcome::Exit(if failure.may_pass {
+            Status::Unavailable
+        } else {
+            Status::Failed
+        }));
     }
     Ok(Outcome::DONE)
 }

@@ -406,6 +406,7 @@ fn finish(
     Ok(Outcome::Exit(match counts.failed {
         0 => Status::Done,
         _ if refused => Status::Refused,
+        failed if failed == counts.may_pass => Status::Unavailable,
         _ => Status::Failed,
     }))
 }

@@ -161,6 +161,7 @@ pub(super) fn summarize(
     let Counts {
         acknowledged,
         failed,
+        ..
     } = counts;
     let seconds = elapsed.as_secs_f64();
     let mut line = format!("{acknowledged} sent, {failed} failed, {seconds:.1} s");

@@ -18,7 +18,9 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::{OffsetSpec, Start, Stop};
-use crate::kafka::{Admin, Cluster, Messages, Probe, Reader, Selection, Source, Step, Topics};
+use crate::kafka::{
+    Admin, Cluster, Error, Messages, Probe, Reader, Selection, Source, Step, Topics,
+};
 use crate::record::{Record, dead_letter};
 use crate::sink::output::{self, cannot_write};
 use crate::stats::traffic::{Seen, Traffic};
@@ -126,7 +128,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     let mut run = Run {
         args,
         context,
-        reader: Reader::new(&telling_of_requests(cluster), selection)?,
+        reader: Reader::new(&telling_of_requests(cluster), selection)
+            .map_err(|error| explained(error, args))?,
         traffic: BTreeMap::new(),
         failed: BTreeMap::new(),
         arrived: BTreeMap::new(),
@@ -169,6 +172,20 @@ fn telling_of_requests(mut cluster: Cluster) -> Cluster {
         .entry(key.to_owned())
         .or_insert_with(|| value.to_owned());
     cluster
+}
+
+fn explained(error: Error, args: &Args) -> CommandError {
+    match error {
+        // The pattern was ours.
+        Error::NoMatchingTopic(_) if args.topics.is_empty() => CommandError::failed(
+            "there is no topic to be seen but Kafka's own",
+        )
+        .hint(
+            "`kpipe topic create NAME` makes one; `kpipe config show` says with which credentials \
+                 this looked",
+        ),
+        error => error.into(),
+    }
 }
 
 struct Run<'a> {
