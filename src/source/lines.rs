@@ -119,6 +119,7 @@ impl Input {
             first_line: 1,
             lines: vec![span(0, bytes.len())],
             bytes,
+            is_one_value: true,
         }))
     }
 }
@@ -133,6 +134,8 @@ pub struct Block {
     /// The lines with their line ends.
     pub bytes: Vec<u8>,
     lines: Vec<Span>,
+    /// A line feed at its end is part of it.
+    is_one_value: bool,
 }
 
 /// A place in a block.
@@ -173,6 +176,7 @@ impl Block {
             first_line,
             bytes,
             lines,
+            is_one_value: false,
         }
     }
 
@@ -191,9 +195,12 @@ impl Block {
         self.lines[index].of(&self.bytes)
     }
 
-    /// Line `index` without its line feed.
+    /// Line `index` without its line feed, or the value that this is.
     pub fn line(&self, index: usize) -> &[u8] {
         let raw = self.raw(index);
+        if self.is_one_value {
+            return raw;
+        }
         raw.strip_suffix(b"\n").unwrap_or(raw)
     }
 }

@@ -317,3 +317,65 @@ fn stdin_is_not_both_records_and_properties() {
         .ends(2)
         .says(&["stdin cannot be both"]);
 }
+
+#[test]
+fn what_a_value_lacks_may_stand_on_the_command_line() {
+    let place = Place::with(&["orders:2"]);
+    place.write("order.json", "{\n  \"id\": 7\n}\n");
+    let record = [
+        "-H",
+        "source=cron",
+        "-H",
+        "empty",
+        "-p",
+        "1",
+        "--timestamp",
+        "1700000000000",
+    ];
+    let whole = [
+        "send",
+        "orders",
+        "--input",
+        "whole",
+        "--file",
+        "order.json",
+        "-k",
+        "u-17",
+    ];
+    place.kpipe(&whole).arguments(&record).run().ends(0);
+    // Keys of the lines' own stay.
+    let lines = ["send", "orders", "--lines", "-K", ":"];
+    place
+        .kpipe(&lines)
+        .arguments(&record)
+        .input("a:1\nb:2\n")
+        .run()
+        .ends(0);
+    let records = place.records("orders");
+    let headers = json!([{"key": "source", "value": "cron"}, {"key": "empty", "value": null}]);
+    let expected = |key: &str, value: &str| json!({"partition": 1, "timestamp": 1_700_000_000_000_i64, "key": key, "value": value, "headers": headers});
+    for (record, expected) in records.iter().zip([
+        expected("u-17", "{\n  \"id\": 7\n}\n"),
+        expected("a", "1"),
+        expected("b", "2"),
+    ]) {
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(&record[name], value, "{record}");
+        }
+    }
+    assert_eq!(records.len(), 3);
+}
+
+#[test]
+fn record_lines_have_all_of_their_own() {
+    let place = Place::with(&["orders:1"]);
+    place
+        .kpipe(&["send", "orders", "-k", "u-17"])
+        .input("{\"value\":\"b\"}\n")
+        .run()
+        .ends(2)
+        .says(&[
+            "there is no VALUE",
+            "hint: give a VALUE, `--tombstone`, `--lines` or",
+        ]);
+}

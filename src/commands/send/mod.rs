@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::kafka::Settings;
-use crate::record::{Input, LineKey, Pointer, Separator};
+use crate::record::{Input, LineKey, Outgoing, OutgoingHeader, Pointer, Separator};
 use crate::registry::Gate;
 use crate::rules::{Assignment, Field};
 use crate::time;
@@ -35,6 +35,7 @@ use crate::time;
 #[command(after_long_help = "\
 Examples:
   kpipe send orders '{\"id\":7}' -k u-17           one record
+  kpipe send orders -k u-17 --input whole < order.json
   kpipe tail orders -e | kpipe send copy         an exact copy
   kpipe send orders --lines < values.txt         each line is a value
   kpipe send orders --lines --key-from /user     keys out of JSON values
@@ -109,10 +110,15 @@ struct ApprovalArgs {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = "One record")]
+#[command(next_help_heading = "One record, or each value of --lines and --input whole")]
 struct OneRecord {
     /// Its key
-    #[arg(short, long, allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        allow_hyphen_values = true,
+        conflicts_with_all = ["key_from", "separator"]
+    )]
     key: Option<String>,
 
     /// A header; NAME alone is a null value (can be repeated)
@@ -120,11 +126,21 @@ struct OneRecord {
     headers: Vec<String>,
 
     /// The partition, instead of the key's
-    #[arg(short, long, value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(
+        short,
+        long,
+        value_parser = clap::value_parser!(i32).range(0..),
+        conflicts_with = "repartition"
+    )]
     partition: Option<i32>,
 
     /// When it was made, instead of now
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        conflicts_with = "now"
+    )]
     timestamp: Option<String>,
 
     /// A null value, which deletes the key in a compacted topic
@@ -138,7 +154,44 @@ impl OneRecord {
             || !self.headers.is_empty()
             || self.partition.is_some()
             || self.timestamp.is_some()
-            || self.tombstone
+    }
+
+    /// What the command line has of a record, which lacks its value.
+    fn read(&self, context: &Context) -> Result<Outgoing<'static>, CommandError> {
+        let headers: Vec<_> = self.headers.iter().map(|text| header(text)).collect();
+        if headers.iter().any(|header| header.name.is_empty()) {
+            return Err(CommandError::usage("a header needs a name").hint("-H NAME=VALUE"));
+        }
+        let timestamp = self.timestamp.as_deref().map(|text| {
+            time::parse(text, context.clock.now(), context.clock.zone())
+                .map_err(CommandError::usage)
+        });
+        let timestamp = timestamp.transpose()?.map(jiff::Timestamp::as_millisecond);
+        if timestamp == Some(0) {
+            return Err(CommandError::usage(
+                "the client library cannot carry a timestamp of 0, which it takes for now",
+            ));
+        }
+        Ok(Outgoing {
+            topic: None,
+            partition: self.partition,
+            timestamp,
+            key: self.key.as_ref().map(|key| key.clone().into_bytes().into()),
+            value: None,
+            headers,
+        })
+    }
+}
+
+/// The text after `-H`.
+fn header(text: &str) -> OutgoingHeader<'static> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.as_bytes().to_vec().into())),
+        None => (text, None),
+    };
+    OutgoingHeader {
+        name: name.as_bytes().to_vec().into(),
+        value,
     }
 }
 
@@ -285,11 +338,14 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     if value.is_some() || args.record.tombstone {
         return one::run(args, value, context);
     }
-    if args.record.is_asked_for() {
+    if args.record.is_asked_for() && !args.input.is_values() {
         return Err(CommandError::usage(
-            "key, headers, partition and timestamp belong to one record, but there is no VALUE",
+            "key, headers, partition and timestamp are those of a value, but there is no VALUE",
         )
-        .hint("give a VALUE, or `--tombstone`; in record lines each line has its own"));
+        .hint(
+            "give a VALUE, `--tombstone`, `--lines` or `--input whole`; in record lines each line has \
+             its own",
+        ));
     }
     stream::run(args, context)
 }
@@ -351,6 +407,11 @@ impl InputArgs {
 
     fn kind(&self) -> Kind {
         if self.lines { Kind::Lines } else { self.input }
+    }
+
+    /// Whether what is read is values, to which the command line may add the rest of a record.
+    fn is_values(&self) -> bool {
+        matches!(self.kind(), Kind::Lines | Kind::Whole)
     }
 
     /// How a line is read.

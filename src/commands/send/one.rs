@@ -10,10 +10,9 @@ use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::{Acknowledged, Error, NotTaken, Outgoing, Producer, Report, is_topic_name};
 use crate::pipeline::milestones::Traced;
-use crate::record::{self, Header, OutgoingHeader};
+use crate::record::{self, Header};
 use crate::sink::output;
 use crate::sink::receipt::{Failure, Receipt};
-use crate::time;
 use crate::trace;
 
 /// A value so large that the topic's limit matters; asking for it takes a round trip.
@@ -25,7 +24,8 @@ pub(super) fn run(
     context: &mut Context,
 ) -> Result<Outcome, CommandError> {
     let topic = topic(args, context)?;
-    let mut record = record(args, value, context)?;
+    let mut record = args.record.read(context)?;
+    record.value = value.map(|value| value.as_bytes().into());
     let reporter = args.trace.start("kpipe-send", None, context)?;
     let prepared = match &mut Preparation::new(args, args.rules.read()?, context, reporter.clone())?
     {
@@ -98,37 +98,6 @@ pub(super) fn run(
         }));
     }
     Ok(Outcome::DONE)
-}
-
-/// The record as the command line has it.
-fn record<'a>(
-    args: &'a Args,
-    value: Option<&'a str>,
-    context: &Context,
-) -> Result<record::Outgoing<'a>, CommandError> {
-    let headers: Vec<OutgoingHeader<'_>> = (args.record.headers.iter())
-        .map(|text| header(text))
-        .collect();
-    if headers.iter().any(|header| header.name.is_empty()) {
-        return Err(CommandError::usage("a header needs a name").hint("-H NAME=VALUE"));
-    }
-    let timestamp = args.record.timestamp.as_deref().map(|text| {
-        time::parse(text, context.clock.now(), context.clock.zone()).map_err(CommandError::usage)
-    });
-    let timestamp = timestamp.transpose()?.map(jiff::Timestamp::as_millisecond);
-    if timestamp == Some(0) {
-        return Err(CommandError::usage(
-            "the client library cannot carry a timestamp of 0, which it takes for now",
-        ));
-    }
-    Ok(record::Outgoing {
-        topic: None,
-        partition: args.record.partition,
-        timestamp,
-        key: args.record.key.as_ref().map(|key| key.as_bytes().into()),
-        value: value.map(|value| value.as_bytes().into()),
-        headers,
-    })
 }
 
 /// Sends the record and waits for what becomes of it.
@@ -225,17 +194,5 @@ fn acknowledgement(
         {
             producer.purge();
         }
-    }
-}
-
-/// `NAME=VALUE`, or `NAME` for a null value.
-fn header(text: &str) -> OutgoingHeader<'_> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Some(value.as_bytes().into())),
-        None => (text, None),
-    };
-    OutgoingHeader {
-        name: name.as_bytes().into(),
-        value,
     }
 }

@@ -20,7 +20,7 @@ use crate::exit::{Outcome, Status};
 use crate::kafka::{Cluster, Producer, is_topic_name};
 use crate::pipeline::deliver::{Delivered, Delivery, Halt, Input, Manner};
 use crate::pipeline::ledger::{Counts, Ledger, SettleError};
-use crate::record::{self, UnknownFields};
+use crate::record::{self, Outgoing, UnknownFields};
 use crate::rules::Rules;
 use crate::sink::failed::{FailedFile, Journal};
 use crate::sink::output;
@@ -254,6 +254,8 @@ pub(crate) struct CannotRead {
 pub(super) struct Parse {
     input: record::Input,
     unknown: UnknownFields,
+    /// What each record is but its value, where the command line says it.
+    given: Option<Outgoing<'static>>,
     preparation: Option<Preparation>,
 }
 
@@ -272,19 +274,33 @@ impl Parse {
             } else {
                 UnknownFields::Refuse
             },
+            given: (args.record.is_asked_for())
+                .then(|| args.record.read(context))
+                .transpose()?,
         })
     }
 
     pub(super) fn block(&mut self, block: lines::Block) -> Parsed {
-        let (input, unknown) = (&self.input, self.unknown);
-        match &mut self.preparation {
-            None => Parsed::new(block, |line, _| Ok(input.parse(line, unknown)?)),
-            Some(preparation) => Parsed::new(block, |line, _| {
-                let mut record = input.parse(line, unknown)?;
-                preparation.prepare(&mut record)?;
-                Ok(record)
-            }),
+        let (input, unknown, given) = (&self.input, self.unknown, self.given.as_ref());
+        if given.is_none() && self.preparation.is_none() {
+            return Parsed::new(block, |line, _| Ok(input.parse(line, unknown)?));
         }
+        let preparation = &mut self.preparation;
+        Parsed::new(block, |line, _| {
+            let mut record = input.parse(line, unknown)?;
+            if let Some(given) = given {
+                // The line may have a key of its own, and never has the rest.
+                record = Outgoing {
+                    key: record.key.or_else(|| given.key.clone()),
+                    value: record.value,
+                    ..given.clone()
+                };
+            }
+            if let Some(preparation) = preparation {
+                preparation.prepare(&mut record)?;
+            }
+            Ok(record)
+        })
     }
 }
 
