@@ -304,6 +304,11 @@ impl Error {
                 "is that broker down? If not, set its `advertised.listeners` to an address that \
                  is reached from here, or make {address} one"
             ),
+            Self::Unreachable { cause: None, .. } => {
+                "nothing there refused, and nothing answered: is that a port of Kafka's, and does a \
+                 firewall let this through? `kpipe config show` says where the address comes from"
+                    .into()
+            }
             Self::Unreachable { .. } => {
                 "pass --brokers, set KPIPE_BROKERS, or choose a profile with `--profile`; \
                  `kpipe config show` says where the address comes from"

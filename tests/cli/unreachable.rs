@@ -46,6 +46,17 @@ fn a_closed_port_is_status_3_with_its_cause_and_a_hint() {
 }
 
 #[test]
+fn what_takes_a_connection_and_says_nothing_may_not_be_kafka() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    Place::at(&other.local_addr().unwrap().to_string())
+        .kpipe(&["tail", "orders", "-e"])
+        .run()
+        .ends(3)
+        .says(&["hint: nothing there refused, and nothing answered"])
+        .says_one_block();
+}
+
+#[test]
 fn an_unknown_host_is_status_3() {
     let place = Place::at("no-such-host.invalid:9092");
     for command in COMMANDS {
