@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use rustix::process::Signal;
 
-use crate::support::eventually;
 use crate::support::executable::{Kpipe, kpipe};
 use crate::support::kafka::{Record, Topic, committed, node, topic};
+use crate::support::{eventually, grows_to};
 
 const COUNT: i64 = 20_000;
 
@@ -49,7 +49,7 @@ fn whatever_is_killed_every_dead_letter_goes_back_and_few_go_twice() {
     for step in 1..=3 {
         let goal = COUNT * step / 5;
         let mut running = replay(&dead).args(["--rate", "3000/s"]).start();
-        eventually("work goes on", || (done() >= goal).then_some(()));
+        grows_to(goal, &done);
         assert!(
             running.is_running(),
             "there is one to kill: {}",

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::eventually;
 use crate::support::executable::{Running, kpipe};
 use crate::support::java::java;
 use crate::support::kafka::{Record, Topic, committed, group, node, topic};
+use crate::support::{eventually, grows_to};
 
 const PARTITIONS: i32 = 4;
 const KEYS: usize = 100;
@@ -180,7 +180,7 @@ fn whatever_is_killed_every_record_is_handled_and_only_poison_dies() {
     let mut victims: HashMap<String, Vec<i64>> = HashMap::new();
     for step in 1..=steps {
         let goal = records * step / (steps + 2);
-        eventually("work goes on", || (handled(folder) >= goal).then_some(()));
+        grows_to(goal, || handled(folder));
         let mut gone = members.remove(0);
         assert!(gone.running.is_running(), "{}", gone.running.said());
         if step * leaves / steps > (step - 1) * leaves / steps {
@@ -199,9 +199,7 @@ fn whatever_is_killed_every_record_is_handled_and_only_poison_dies() {
         }
         members.push(start());
     }
-    eventually("all is committed", || {
-        (left(&group, &topic) == 0).then_some(())
-    });
+    grows_to(0, || -left(&group, &topic));
     for member in members {
         member.running.signal(Signal::TERM);
         let _ = member.running.wait().dies_of(Signal::TERM);
@@ -313,7 +311,7 @@ fn in_transactions_each_record_is_there_once_whatever_is_killed() {
     let (mut killed, mut left_well, mut restarts) = (0, 0, 0);
     for step in 1..=steps {
         let goal = count * step / (steps + 2);
-        eventually("work goes on", || (written() >= goal).then_some(()));
+        grows_to(goal, written);
         let mut gone = members.remove(0);
         assert!(gone.is_running(), "{}", gone.said());
         if step * leaves / steps > (step - 1) * leaves / steps {
@@ -331,9 +329,7 @@ fn in_transactions_each_record_is_there_once_whatever_is_killed() {
         }
         members.push(start());
     }
-    eventually("all is committed", || {
-        (left(&group, &topic) <= 0).then_some(())
-    });
+    grows_to(0, || -left(&group, &topic));
     for member in members {
         member.signal(Signal::TERM);
         let _ = member.wait().dies_of(Signal::TERM);

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::support::executable::{Running, kpipe};
 use crate::support::kafka::{Record, Topic, committed, group, node, topic};
-use crate::support::{eventually, kcat};
+use crate::support::{eventually, grows_to, kcat};
 
 const PARTITIONS: i32 = 4;
 const KEYS: usize = 100;
@@ -84,7 +84,7 @@ fn whatever_is_killed_each_record_is_in_the_table_once() {
         // Something to do at every step, so that each fault comes in the middle of it.
         fill(&topic, count / steps);
         let goal = count / steps * (step - 1) + 1;
-        eventually("work goes on", || (stored(&file) >= goal).then_some(()));
+        grows_to(goal, || stored(&file));
         let mut gone = members.remove(0);
         assert!(
             gone.is_running(),
@@ -108,9 +108,7 @@ fn whatever_is_killed_each_record_is_in_the_table_once() {
         members.push(member(&topic, &group, folder));
     }
     let expected = kcat(&topic);
-    eventually("all is stored", || {
-        (stored(&file) >= expected.len()).then_some(())
-    });
+    grows_to(expected.len(), || stored(&file));
     eventually("the group is told", || {
         let ends = (0..PARTITIONS).map(|partition| topic.watermarks(partition).1);
         (committed(&group, &topic) == ends.collect::<Vec<_>>()).then_some(())

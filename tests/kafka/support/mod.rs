@@ -23,6 +23,19 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+/// Waits until `count` is at least `goal`, which may take long while it grows.
+pub(crate) fn grows_to<C: PartialOrd + Copy + std::fmt::Debug>(
+    goal: C,
+    mut count: impl FnMut() -> C,
+) {
+    let mut best = count();
+    while best < goal {
+        best = eventually(&format!("it grows beyond {best:?}, to {goal:?}"), || {
+            Some(count()).filter(|count| *count > best)
+        });
+    }
+}
+
 /// Partition, offset, key and value of each committed record, as kcat reads them, in the order of the log.
 pub(crate) fn kcat(topic: &str) -> Vec<String> {
     let format = "%p %o %k %s\n";
