@@ -15,6 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::{Context, TokenSource, Trouble};
 use super::error::{Cause, Error};
 use super::ffi::{self, Delivery, Queue, Role, Said};
+use super::revival::Revival;
 use crate::stop::Stop;
 
 /// How long a command waits for its first answer.
@@ -109,6 +110,7 @@ pub(super) struct Client {
     built_in: OnceLock<bool>,
     /// Reports that came while something else was asked.
     early: Mutex<Vec<Delivery>>,
+    revival: Revival,
 }
 
 /// Whether the same question may be answered soon: a broker is away, starts, or knows less of the
@@ -128,6 +130,8 @@ pub(super) fn will_pass(code: Code) -> bool {
             | Code::ReplicaNotAvailable
             | Code::NetworkException
             | Code::RequestTimedOut
+            // It answered that there is none: see `revival`.
+            | Code::DestroyBroker
     )
 }
 
@@ -181,12 +185,14 @@ impl Client {
             answered: AtomicBool::new(false),
             built_in: OnceLock::new(),
             early: Mutex::default(),
+            revival: Revival::default(),
         }))
     }
 
     /// Serves log lines, errors, token requests, and hands delivery reports on;
     /// waits `timeout` for the first event and not at all for the rest.
     pub(super) fn serve(&self, timeout: Duration, mut delivered: impl FnMut(Delivery)) {
+        self.revival.look(&self.native, &self.brokers);
         let mut timeout = timeout;
         while let Some(event) = self.main.event(timeout) {
             timeout = Duration::ZERO;
@@ -206,6 +212,9 @@ impl Client {
                 }
                 Some(Said::Error(code, fatal, text)) => {
                     tracing::debug!(target: "librdkafka", "{code:?}: {text}");
+                    if code == Code::AllBrokersDown {
+                        self.revival.lost();
+                    }
                     let text = self.hung_up_on(&text).unwrap_or(text);
                     self.native
                         .context()
@@ -505,16 +514,20 @@ impl Client {
             for (topic, partition) in partitions {
                 list.add_partition_offset(topic, *partition, at.offset())?;
             }
-            ffi::offsets_for_times(&self.native, &list, timeout)?;
-            for element in list.elements() {
-                match element.error() {
-                    Err(error) if !error.rdkafka_error_code().is_some_and(&tolerates) => {
-                        return Err(error);
-                    }
-                    _ => {}
+            let asked = ffi::offsets_for_times(&self.native, &list, timeout);
+            let refused = list.elements().into_iter().filter_map(|element| {
+                let error = element.error().err()?;
+                (!error.rdkafka_error_code().is_some_and(&tolerates)).then_some(error)
+            });
+            match asked.err().or_else(|| refused.last()) {
+                None => Ok(list),
+                // The partition was there a moment ago: librdkafka says this of one without a
+                // leader too.
+                Some(error) if error.rdkafka_error_code() == Some(Code::UnknownPartition) => {
+                    Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable))
                 }
+                Some(error) => Err(error),
             }
-            Ok(list)
         })?;
         // The answer keeps the order of the question.
         Ok(list

@@ -460,6 +460,7 @@ fn will_pass(error: &KafkaError) -> bool {
                 | Code::OperationTimedOut
                 | Code::RequestTimedOut
                 | Code::Resolve
+                | Code::DestroyBroker
         )
     )
 }

@@ -23,6 +23,7 @@ mod producer;
 mod progress;
 mod reach;
 mod reader;
+mod revival;
 mod survey;
 
 use std::collections::BTreeSet;

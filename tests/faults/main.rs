@@ -13,6 +13,7 @@
 
 mod cluster;
 mod dead_letters;
+mod frozen_broker;
 mod generate;
 mod handle;
 mod killed_send;

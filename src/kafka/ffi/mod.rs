@@ -913,6 +913,38 @@ fn headers(headers: &[Header<'_>]) -> Result<*mut rd::rd_kafka_headers_t, RDKafk
     }
 }
 
+/// Whether any broker answers within `timeout`.
+pub(super) fn is_answered(client: &Client<Context>, timeout: Duration) -> bool {
+    let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
+    let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: the client lives; without a topic it is the locally known ones that are asked for, and
+    // `metadata` is written where the call succeeds.
+    let code = unsafe {
+        rd::rd_kafka_metadata(
+            client.native_ptr(),
+            0,
+            ptr::null_mut(),
+            &raw mut metadata,
+            millis,
+        )
+    };
+    let is_answered = code == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    if is_answered {
+        // SAFETY: it is ours since the call succeeded, and not used after this.
+        unsafe { rd::rd_kafka_metadata_destroy(metadata) };
+    }
+    is_answered
+}
+
+/// Lets the client connect to `brokers`, a list as in `bootstrap.servers`, if it does not know them.
+pub(super) fn add_brokers(client: &Client<Context>, brokers: &str) {
+    let Ok(brokers) = CString::new(brokers) else {
+        return;
+    };
+    // SAFETY: the client lives, and the list is copied.
+    unsafe { rd::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
+}
+
 /// Gives up what is queued and in flight; the reports of it still come.
 pub(super) fn purge(client: &Client<Context>) {
     // SAFETY: the client lives; both flags are valid for a producer.
