@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, named_params, params};
 use serde_json::json;
 
-use super::event::{Actor, Entry, Stamp};
+use super::event::{Actor, Entry, Stamp, is_same_person};
 use super::policy::FourEyes;
 use super::request::{self, COLUMNS, Observation, Request};
 use super::state::{ReasonCode, State};
@@ -92,7 +92,7 @@ impl Registry {
     ) -> Result<Request, Error> {
         self.write(stamp.at, |transaction| {
             let request = found(transaction, meant.into(), OPEN)?;
-            if request.spec.created_by != stamp.actor.name {
+            if !is_same_person(&request.spec.created_by, &stamp.actor.name) {
                 return Err(Fault::Refused(Error::NotRequester {
                     name: request.spec.name,
                     created_by: request.spec.created_by,
@@ -304,7 +304,7 @@ fn decide(
     stamp: Stamp<'_>,
 ) -> Result<(), Fault> {
     let by = &stamp.actor.name;
-    if four_eyes == FourEyes::On && *by == request.spec.created_by {
+    if four_eyes == FourEyes::On && is_same_person(by, &request.spec.created_by) {
         return Err(Fault::Refused(Error::FourEyes {
             name: request.spec.name.clone(),
             by: by.clone(),
