@@ -296,7 +296,7 @@ pub(super) fn approve(
 }
 
 /// Keeps who decided, under the rule of four eyes, which the file enforces too.
-fn decide(
+pub(super) fn decide(
     transaction: &Transaction<'_>,
     request: &Request,
     comment: Option<&str>,
@@ -313,14 +313,15 @@ fn decide(
     let changed = transaction
         .prepare_cached(
             "UPDATE request SET decided_at = ?2, decided_by = ?3, comment = ?4, four_eyes = ?5 \
-             WHERE id = ?1 AND state = 'PENDING'",
+             WHERE id = ?1 AND state = ?6",
         )?
         .execute(params![
             request.id,
             stored(stamp.at),
             by,
             comment,
-            four_eyes == FourEyes::On
+            four_eyes == FourEyes::On,
+            request.state,
         ])?;
     exactly_one(changed)?;
     Ok(())

@@ -26,7 +26,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::database::{self, Emptiness, Kind};
 
-pub use ask::{Asked, Import, Imported, Requested};
+pub use ask::{Approver, Asked, Import, Imported, Requested};
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp, person};
 pub use gate::{Gate, NotApproved};

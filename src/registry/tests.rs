@@ -629,7 +629,9 @@ fn import_takes_in_what_is_new_and_leaves_what_is_known() {
         .collect();
     let mut import = || {
         place
-            .by("carol", |registry, stamp| registry.import(&topics, stamp))
+            .by("carol", |registry, stamp| {
+                registry.import(&topics, Approver::default(), stamp)
+            })
             .unwrap()
     };
     assert_eq!(import(), [Imported::Known(State::Pending), Imported::New]);

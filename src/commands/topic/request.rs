@@ -150,13 +150,13 @@ impl Args {
     }
 }
 
-fn who(text: &str) -> Result<String, NotAName> {
+pub(super) fn who(text: &str) -> Result<String, NotAName> {
     person(text).map(str::to_owned).ok_or(NotAName)
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected a name without control characters")]
-struct NotAName;
+pub(super) struct NotAName;
 
 /// Refuses a setting that is there twice: which one is meant?
 pub(super) fn settings(
