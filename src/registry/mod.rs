@@ -15,6 +15,7 @@ mod meta;
 pub mod name;
 mod policy;
 mod request;
+pub mod setting;
 mod state;
 mod subscription;
 pub(crate) mod time;

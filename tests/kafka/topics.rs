@@ -227,7 +227,12 @@ fn what_kafka_refuses_is_kept_with_its_words_and_tried_again_when_its_time_has_c
         json!({"name": bad, "config": {"no.such.setting": "1"}}),
         json!({"name": good}),
     ]);
-    let told = registry.reconcile(1);
+    let pass = registry.kpipe(&["topic", "reconcile"]).run().exits(1);
+    for name in [&bad, &large] {
+        let way_out = format!("; `kpipe topic cancel {name}` makes room for another request\n");
+        assert!(pass.stderr.contains(&way_out), "{}", pass.stderr);
+    }
+    let told = pass.lines();
     let of = |name: &str| told.iter().find(|row| row["name"] == name).unwrap();
     assert_eq!(
         of(&good)["action"],

@@ -284,21 +284,32 @@ impl Printer {
             Action::Drift => "has drifted",
             _ => "failed",
         };
-        let message = told.message.as_deref().unwrap_or_default();
+        let why = in_words(told);
         self.ui
-            .item_error(format_args!("topic `{}` {how}: {message}", told.name));
+            .item_error(format_args!("topic `{}` {how}: {why}", told.name));
     }
 
     fn write(&mut self, told: &Told) -> io::Result<()> {
         let mut line = if self.is_for_people {
-            let message = told.message.as_deref().unwrap_or_default();
-            let text = format!("{:<9} {}  {message}", told.action.name(), told.name);
+            let why = in_words(told);
+            let text = format!("{:<9} {}  {why}", told.action.name(), told.name);
             OneLine(text.trim_end()).to_string().into_bytes()
         } else {
             serde_json::to_vec(told)?
         };
         line.push(b'\n');
         self.out.write_all(&line)
+    }
+}
+
+/// The message, and what to do where trying again is in vain.
+fn in_words(told: &Told) -> String {
+    let message = told.message.clone().unwrap_or_default();
+    if told.is_hopeless {
+        let name = &told.name;
+        format!("{message}; `kpipe topic cancel {name}` makes room for another request")
+    } else {
+        message
     }
 }
 
@@ -352,8 +363,22 @@ mod tests {
             ready: false,
             reason: Some(registry::Reason::KafkaError),
             message: Some(message.to_owned()),
+            is_hopeless: false,
             next_attempt_at: jiff::Timestamp::from_second(second).ok(),
         }
+    }
+
+    #[test]
+    fn what_is_tried_in_vain_for_ever_is_told_with_the_way_out() {
+        let hopeless = Told {
+            is_hopeless: true,
+            ..failed("unknown setting", 1)
+        };
+        assert_eq!(
+            in_words(&hopeless),
+            "unknown setting; `kpipe topic cancel orders` makes room for another request"
+        );
+        assert_eq!(in_words(&failed("no", 1)), "no");
     }
 
     #[test]
