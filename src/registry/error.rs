@@ -257,6 +257,7 @@ fn of_file(error: &database::Error) -> Option<String> {
         database::Error::Absent { .. } => {
             "`kpipe topic request` makes one; --registry or KPIPE_REGISTRY says where"
         }
+        database::Error::NoFolder { .. } => return error.command(),
         database::Error::Create { .. } | database::Error::ReadOnly { .. } => {
             "choose another place with --registry or KPIPE_REGISTRY"
         }
