@@ -396,8 +396,8 @@ mod tests {
         for (message, second) in [("no", 1), ("no", 2), ("no", 4), ("never", 8), ("no", 16)] {
             printer.print(failed(message, second)).unwrap();
         }
-        let printed = std::fs::read_to_string(path).unwrap();
-        let messages = printed.lines().map(|line| line.rsplit(' ').next());
+        let out = std::fs::read_to_string(path).unwrap();
+        let messages = out.lines().map(|line| line.rsplit(' ').next());
         let messages: Vec<_> = messages.map(Option::unwrap).collect();
         assert_eq!(messages, ["no", "never", "no"]);
     }
