@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -46,6 +46,8 @@ pub(crate) struct Context {
     /// Variables of the environment that are text.
     pub environment: BTreeMap<String, String>,
     connection: ConnectionArgs,
+    /// A command may ask for the connection more than once.
+    warned: Once,
 }
 
 impl Context {
@@ -73,15 +75,25 @@ impl Context {
             stop,
             environment,
             connection,
+            warned: Once::new(),
         })
     }
 
     /// The connection settings and where each comes from.
     pub(crate) fn connection(&self) -> Result<Connection, CommandError> {
         let connection = config::resolve(&self.inputs()).map_err(wrong_configuration)?;
-        for note in connection.notes() {
+        let (warnings, notes): (Vec<_>, Vec<_>) = connection
+            .notes()
+            .iter()
+            .partition(|note| note.is_warning());
+        for note in notes {
             tracing::info!("{note}");
         }
+        self.warned.call_once(|| {
+            for warning in warnings {
+                self.ui.warning(warning);
+            }
+        });
         Ok(connection)
     }
 

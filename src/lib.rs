@@ -25,6 +25,7 @@ pub mod pipeline;
 pub mod record;
 pub mod registry;
 pub mod rules;
+mod shell;
 pub mod sink;
 pub mod source;
 pub mod stats;

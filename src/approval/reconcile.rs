@@ -32,6 +32,9 @@ pub struct Told {
     pub ready: bool,
     pub reason: Option<Reason>,
     pub message: Option<String>,
+    /// Whether Kafka will not do it however often it is asked, so that only another request helps.
+    #[serde(skip)]
+    pub is_hopeless: bool,
     #[serde(serialize_with = "registry::time::print_some")]
     pub next_attempt_at: Option<Timestamp>,
 }
@@ -148,7 +151,7 @@ impl Pass<'_> {
                 Verdict::Agrees if request.observation.ready == Some(true) => {}
                 Verdict::Agrees => {
                     let agrees = self.observation(request, None);
-                    self.observe(request, Action::Restored, agrees)?;
+                    self.observe(request, Action::Restored, agrees, false)?;
                 }
                 Verdict::Conflict(differences) => {
                     self.differs(request, Action::Conflict, differences)?;
@@ -257,6 +260,7 @@ impl Pass<'_> {
                 ready: true,
                 reason: None,
                 message: Some(summary(&active.spec)),
+                is_hopeless: false,
                 next_attempt_at: None,
             },
             // It was taken back since we looked, and Kafka has it now.
@@ -268,6 +272,7 @@ impl Pass<'_> {
                 ready: false,
                 reason: Some(Reason::ResourceConflict),
                 message: Some(error.to_string()),
+                is_hopeless: false,
                 next_attempt_at: None,
             },
             Err(error) => return Err(error.into()),
@@ -283,7 +288,7 @@ impl Pass<'_> {
         let error = kafka::Error::NotOnBuiltInBroker(what);
         let why = Some((Reason::NotSupported, error.to_string()));
         let unsupported = self.observation(&topic.request, why);
-        self.observe(&topic.request, Action::Failed, unsupported)
+        self.observe(&topic.request, Action::Failed, unsupported, false)
     }
 
     fn differs(
@@ -294,7 +299,7 @@ impl Pass<'_> {
     ) -> Result<(), Error> {
         let why = Some((Reason::ResourceConflict, listed(differences)));
         let differs = self.observation(request, why);
-        self.observe(request, action, differs)
+        self.observe(request, action, differs, false)
     }
 
     fn fails(&mut self, request: &Request, error: &kafka::Error) -> Result<(), Error> {
@@ -314,7 +319,8 @@ impl Pass<'_> {
                 .ok(),
             ..self.observation(request, why)
         };
-        self.observe(request, Action::Failed, failed)
+        let is_hopeless = error.is_policy_violation() || error.is_invalid_config();
+        self.observe(request, Action::Failed, failed, is_hopeless)
     }
 
     fn observation(&self, request: &Request, why: Option<(Reason, String)>) -> Observation {
@@ -335,6 +341,7 @@ impl Pass<'_> {
         request: &Request,
         action: Action,
         observation: Observation,
+        is_hopeless: bool,
     ) -> Result<(), Error> {
         let known = Observation {
             observed_at: observation.observed_at,
@@ -357,6 +364,7 @@ impl Pass<'_> {
             ready: observation.reason.is_none(),
             reason: observation.reason,
             message: observation.message,
+            is_hopeless,
             next_attempt_at: observation.next_attempt_at,
         });
         Ok(())
@@ -407,6 +415,7 @@ mod tests {
             ready: false,
             reason: None,
             message: None,
+            is_hopeless: false,
             next_attempt_at: Timestamp::from_second(1_800_000_000).ok(),
         };
         let printed = |told: &Told| serde_json::to_value(told).unwrap()["next_attempt_at"].clone();

@@ -23,9 +23,16 @@ impl RegistryArgs {
         Self { registry }
     }
 
-    /// Opens the registry, and makes it if it is not there.
+    /// Opens the registry, and makes it if it is not there. Its folder is made only where nobody could
+    /// have mistyped it.
     pub(crate) fn open(&self, context: &Context) -> Result<Registry, CommandError> {
-        settled(Registry::open(&self.path(context)?)?, context)
+        let path = self.path(context)?;
+        if self.named(context).is_none()
+            && let Some(folder) = path.parent()
+        {
+            database::create_folder(folder).map_err(Error::from)?;
+        }
+        settled(Registry::open(&path)?, context)
     }
 
     /// Opens the registry, which has to be there.
@@ -47,16 +54,20 @@ impl RegistryArgs {
         }
     }
 
+    /// Where somebody said that it is.
+    fn named(&self, context: &Context) -> Option<PathBuf> {
+        let named = self.registry.clone();
+        named.or_else(|| context.variable("KPIPE_REGISTRY").map(PathBuf::from))
+    }
+
     /// The XDG Base Directory Specification wants a relative `XDG_DATA_HOME` ignored.
     pub(crate) fn path(&self, context: &Context) -> Result<PathBuf, CommandError> {
-        let named = self.registry.clone();
-        let named = named.or_else(|| context.variable("KPIPE_REGISTRY").map(PathBuf::from));
         let data = || {
             let folder = context.variable("XDG_DATA_HOME").map(PathBuf::from);
             folder.filter(|folder| folder.is_absolute())
         };
         let home = || Some(PathBuf::from(context.variable("HOME")?).join(".local/share"));
-        named
+        self.named(context)
             .or_else(|| Some(data().or_else(home)?.join("kpipe/registry.db")))
             .ok_or_else(|| {
                 CommandError::usage(

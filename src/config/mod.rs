@@ -38,6 +38,8 @@ pub use show::{Row, rows};
 
 use profile::Chosen;
 
+use crate::shell::quoted;
+
 const BROKERS: &str = "bootstrap.servers";
 const MECHANISM: &str = "sasl.mechanisms";
 const PASSWORD: &str = "sasl.password";
@@ -68,7 +70,7 @@ pub struct Connection {
     without_passwords: bool,
 }
 
-/// Something that was given and is not used.
+/// Something that was given and is not used, or that is not as it should be.
 ///
 /// Worth a line with `-v`, and after a failed authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,15 @@ pub enum Note {
     EnvironmentUnused { brokers: Origin },
     /// The profile that `KPIPE_PROFILE` names, because `brokers` named the brokers.
     ProfileUnused { name: String, brokers: Origin },
+    /// The file that `password_file` names, which is used all the same; worth a warning.
+    PasswordReadableByOthers { path: PathBuf },
+}
+
+impl Note {
+    /// Returns whether it has to be told without being asked for.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::PasswordReadableByOthers { .. })
+    }
 }
 
 impl fmt::Display for Note {
@@ -112,6 +123,12 @@ impl fmt::Display for Note {
                     "profile {name} of KPIPE_PROFILE is not used: {brokers} names the brokers"
                 )
             }
+            Self::PasswordReadableByOthers { path } => write!(
+                formatter,
+                "{} holds a password and is readable by others: chmod go-rwx {}",
+                path.display(),
+                quoted(&path.to_string_lossy())
+            ),
         }
     }
 }
@@ -249,7 +266,8 @@ impl Connection {
     fn fill_profile(&mut self, chosen: Chosen) -> Result<(), ConfigError> {
         self.fill(chosen.properties()?);
         if !self.without_passwords && !self.properties.contains_key(PASSWORD) {
-            self.fill(chosen.password()?);
+            let password = chosen.password(&mut self.notes)?;
+            self.fill(password);
         }
         let origin = chosen.origin();
         if let Some(argv) = chosen.profile.oauth_token_command {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::governance::Approval;
-use super::{BROKERS, ConfigError, Origin, PASSWORD, Property, command, property};
+use super::{BROKERS, ConfigError, Note, Origin, PASSWORD, Property, command, property};
+use crate::identity;
 use crate::registry::{FourEyes, Policy};
 
 #[derive(Deserialize)]
@@ -155,8 +156,7 @@ fn without_value(message: &str) -> &str {
     }
 }
 
-/// Whoever can write a command here can run it as us. The bits are those ssh looks at; a file named by
-/// `password_file` is not looked at, for secrets mounted into containers are readable by all (0444).
+/// Whoever can write a command here can run it as us. The bits are those ssh looks at.
 fn check_access(content: &ConfigFile, metadata: &Metadata, path: &Path) -> Result<(), ConfigError> {
     let mode = metadata.permissions().mode();
     let mut profiles = content.profiles.values();
@@ -216,10 +216,20 @@ impl Chosen {
 
     /// Reads or asks for its password; a path is relative to the folder of config.toml, and one line
     /// end behind the password is not part of it.
-    pub(super) fn password(&self) -> Result<Option<Property>, ConfigError> {
+    ///
+    /// A file that others can read is noted, and used all the same. As with ssh, only its owner is told:
+    /// secrets mounted into containers are readable by all (0444) and often somebody else's.
+    pub(super) fn password(&self, notes: &mut Vec<Note>) -> Result<Option<Property>, ConfigError> {
         let text = if let Some(file) = &self.profile.password_file {
             let path = self.file.parent().unwrap_or(Path::new("")).join(file);
-            std::fs::read_to_string(&path).map_err(|source| ConfigError::Read { path, source })?
+            let (text, is_open) = read_secret(&path).map_err(|source| ConfigError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            if is_open {
+                notes.push(Note::PasswordReadableByOthers { path });
+            }
+            text
         } else if let Some(argv) = &self.profile.password_command {
             command::output(argv).map_err(|source| ConfigError::PasswordCommand {
                 origin: self.origin(),
@@ -233,6 +243,16 @@ impl Chosen {
         });
         Property::new(PASSWORD, password.to_owned(), self.origin()).map(Some)
     }
+}
+
+/// The text of a file, and whether it is ours and others can read it.
+fn read_secret(path: &Path) -> io::Result<(String, bool)> {
+    let mut file = File::open(path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let metadata = file.metadata()?;
+    let is_ours = metadata.is_file() && metadata.uid() == identity::uid();
+    Ok((text, is_ours && metadata.mode() & 0o077 != 0))
 }
 
 #[cfg(test)]
@@ -342,7 +362,7 @@ mod tests {
             assert_eq!(
                 named(&path, "dev")
                     .unwrap()
-                    .password()
+                    .password(&mut Vec::new())
                     .unwrap()
                     .unwrap()
                     .value,

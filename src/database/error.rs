@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 
 use crate::exit::Status;
+use crate::shell::quoted;
 
 /// Why a file was not opened, read or written. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum Error {
     /// There is no file, where one has to be.
     #[error("there is no {} at {}", kind.rsplit(' ').next().unwrap_or_default(), path.display())]
     Absent { path: PathBuf, kind: &'static str },
+    /// There is no folder for the file.
+    #[error("there is no folder {}", path.display())]
+    NoFolder { path: PathBuf },
     /// The file or its folder cannot be made.
     #[error("cannot create {}", path.display())]
     Create { path: PathBuf, source: io::Error },
@@ -78,10 +82,21 @@ impl Error {
         }
     }
 
+    /// Returns the command that mends it, where one does.
+    pub fn command(&self) -> Option<String> {
+        match self {
+            Self::NoFolder { path } => {
+                Some(format!("mkdir -p {}", quoted(&path.to_string_lossy())))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the status that a run which ends with this error leaves with.
     pub fn status(&self) -> Status {
         match self {
             Self::Absent { .. }
+            | Self::NoFolder { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Damaged { .. }

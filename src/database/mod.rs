@@ -40,22 +40,39 @@ pub enum Emptiness {
     IsForeign,
 }
 
-/// Makes an empty file, and the folders it is in, where there is none; one that is empty
-/// already is for its owner alone from then on.
-pub fn create(path: &Path) -> Result<(), Error> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|source| Error::Create {
-                path: folder.to_owned(),
-                source,
-            })?;
+/// Makes a folder for its owner alone, and those it is in, where there is none.
+pub fn create_folder(path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut folders = DirBuilder::new();
+    let created = folders.recursive(true).mode(0o700).create(path);
+    created.map_err(|source| Error::Create {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Makes an empty file where there is none, and says whether it did; one that is empty already is for
+/// its owner alone from then on.
+///
+/// # Errors
+/// [`Error::NoFolder`]: to make folders would hide that a path is mistyped.
+pub fn create(path: &Path) -> Result<bool, Error> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| matches!(folder.try_exists(), Ok(false))) {
+        return Err(Error::NoFolder {
+            path: folder.to_owned(),
+        });
     }
     let created = match create_new(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close_if_empty(path),
-        created => created,
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            close_if_empty(path).map(|()| false)
+        }
+        Err(error) => Err(error),
     };
     created.map_err(|source| Error::Create {
         path: path.to_owned(),

@@ -209,6 +209,11 @@ impl Error {
         matches!(self, Self::Other { cause, .. } if cause.code == Code::PolicyViolation)
     }
 
+    /// Whether a setting or its value is none that Kafka takes.
+    pub fn is_invalid_config(&self) -> bool {
+        matches!(self, Self::Other { cause, .. } if cause.code == Code::InvalidConfig)
+    }
+
     /// Whether a record, or what it would be in, is larger than its topic takes.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Self::Other { cause, .. } if cause.code == Code::MessageSizeTooLarge)

@@ -5,9 +5,9 @@ use rusqlite::{OptionalExtension, Transaction, named_params};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::event::{Actor, Entry, Stamp};
-use super::life::{approve, with_id};
-use super::policy::{Policy, Rules};
+use super::event::{Actor, Entry, Stamp, is_same_person};
+use super::life::{approve, decide, with_id};
+use super::policy::{FourEyes, Policy, Rules};
 use super::request::{self, Request, Spec, Wish};
 use super::state::State;
 use super::time::stored;
@@ -41,6 +41,15 @@ pub struct Import {
     pub spec: Spec,
     /// What the policy has against it, for the history.
     pub violations: Vec<String>,
+}
+
+/// Who approves what is taken in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Approver<'a> {
+    pub name: Option<&'a str>,
+    /// Whether nothing is taken in without one.
+    pub is_needed: bool,
+    pub four_eyes: FourEyes,
 }
 
 /// What became of an [`Import`].
@@ -97,7 +106,15 @@ impl Registry {
 
     /// Takes in topics that Kafka has as ACTIVE: all of them or none. The answers are in the order of
     /// `topics`.
-    pub fn import(&mut self, topics: &[Import], stamp: Stamp<'_>) -> Result<Vec<Imported>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::NotTakenIn`] where nobody but who asks for it, or whose the topic is, approves it.
+    pub fn import(
+        &mut self,
+        topics: &[Import],
+        approver: Approver<'_>,
+        stamp: Stamp<'_>,
+    ) -> Result<Vec<Imported>, Error> {
         self.write(stamp.at, |transaction| {
             let mut imported = Vec::new();
             for topic in topics {
@@ -129,10 +146,56 @@ impl Registry {
                     ..Entry::default()
                 };
                 entry.append(transaction, Some(stamp.actor), stamp.at)?;
+                approver.approve(transaction, topic, stamp)?;
                 imported.push(Imported::New);
             }
             Ok(imported)
         })
+    }
+}
+
+impl Approver<'_> {
+    /// Keeps that what was just taken in is approved, if it is.
+    fn approve(
+        self,
+        transaction: &Transaction<'_>,
+        topic: &Import,
+        stamp: Stamp<'_>,
+    ) -> Result<(), Fault> {
+        let refused = |by: &str| {
+            Err(Fault::Refused(Error::NotTakenIn {
+                name: topic.spec.name.clone(),
+                by: by.to_owned(),
+            }))
+        };
+        let asker = &stamp.actor.name;
+        let Some(name) = self.name else {
+            return if self.is_needed {
+                refused(asker)
+            } else {
+                Ok(())
+            };
+        };
+        if self.four_eyes == FourEyes::On && is_same_person(name, asker) {
+            return refused(asker);
+        }
+        let actor = Actor {
+            name: name.to_owned(),
+            ..stamp.actor.clone()
+        };
+        let stamp = Stamp {
+            actor: &actor,
+            ..stamp
+        };
+        let request = with_id(transaction, &topic.id.to_string(), &[State::Active])?;
+        match decide(transaction, &request, None, self.four_eyes, stamp) {
+            Err(Fault::Refused(Error::FourEyes { .. })) => refused(&request.spec.created_by),
+            Err(fault) => Err(fault),
+            Ok(()) => {
+                let entry = Entry::of("approve", &request, State::Active);
+                Ok(entry.append(transaction, Some(&actor), stamp.at)?)
+            }
+        }
     }
 }
 

@@ -37,6 +37,9 @@ pub enum Error {
     /// The requester was named as who has approved it, and nothing was kept.
     #[error("`{name}` is not requested: {by} asks for it, so somebody else approves it")]
     OwnApproval { name: String, by: String },
+    /// Nobody was named who may approve that it is taken in, and nothing was kept.
+    #[error("`{name}` is not taken in: somebody else than {by} approves it")]
+    NotTakenIn { name: String, by: String },
     /// Somebody else wanted to cancel.
     #[error("`{name}` was requested by {created_by}, so {by} cannot cancel it")]
     NotRequester {
@@ -162,6 +165,7 @@ impl Error {
             Self::InState { .. }
             | Self::FourEyes { .. }
             | Self::OwnApproval { .. }
+            | Self::NotTakenIn { .. }
             | Self::NotRequester { .. }
             | Self::Another { .. }
             | Self::Broken { .. }
@@ -191,6 +195,10 @@ impl Error {
             }
             Self::OwnApproval { .. } => {
                 "without --approved-by it waits for `kpipe topic approve`; `four_eyes = \"off\"` in the profile lifts the rule"
+                    .to_owned()
+            }
+            Self::NotTakenIn { .. } => {
+                "--approved-by WHO says who has; `four_eyes = \"off\"` in the profile lifts the rule"
                     .to_owned()
             }
             Self::NotRequester { name, .. } => {
@@ -249,6 +257,7 @@ fn of_file(error: &database::Error) -> Option<String> {
         database::Error::Absent { .. } => {
             "`kpipe topic request` makes one; --registry or KPIPE_REGISTRY says where"
         }
+        database::Error::NoFolder { .. } => return error.command(),
         database::Error::Create { .. } | database::Error::ReadOnly { .. } => {
             "choose another place with --registry or KPIPE_REGISTRY"
         }

@@ -28,6 +28,11 @@ pub fn person(text: &str) -> Option<&str> {
     (!name.is_empty() && !name.contains(char::is_control)).then_some(name)
 }
 
+/// Says whether two names are one person's: capitals and blanks around it make nobody a second one.
+pub(super) fn is_same_person(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
 /// Who does something, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp<'a> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, named_params, params};
 use serde_json::json;
 
-use super::event::{Actor, Entry, Stamp};
+use super::event::{Actor, Entry, Stamp, is_same_person};
 use super::policy::FourEyes;
 use super::request::{self, COLUMNS, Observation, Request};
 use super::state::{ReasonCode, State};
@@ -92,7 +92,7 @@ impl Registry {
     ) -> Result<Request, Error> {
         self.write(stamp.at, |transaction| {
             let request = found(transaction, meant.into(), OPEN)?;
-            if request.spec.created_by != stamp.actor.name {
+            if !is_same_person(&request.spec.created_by, &stamp.actor.name) {
                 return Err(Fault::Refused(Error::NotRequester {
                     name: request.spec.name,
                     created_by: request.spec.created_by,
@@ -296,7 +296,7 @@ pub(super) fn approve(
 }
 
 /// Keeps who decided, under the rule of four eyes, which the file enforces too.
-fn decide(
+pub(super) fn decide(
     transaction: &Transaction<'_>,
     request: &Request,
     comment: Option<&str>,
@@ -304,7 +304,7 @@ fn decide(
     stamp: Stamp<'_>,
 ) -> Result<(), Fault> {
     let by = &stamp.actor.name;
-    if four_eyes == FourEyes::On && *by == request.spec.created_by {
+    if four_eyes == FourEyes::On && is_same_person(by, &request.spec.created_by) {
         return Err(Fault::Refused(Error::FourEyes {
             name: request.spec.name.clone(),
             by: by.clone(),
@@ -313,14 +313,15 @@ fn decide(
     let changed = transaction
         .prepare_cached(
             "UPDATE request SET decided_at = ?2, decided_by = ?3, comment = ?4, four_eyes = ?5 \
-             WHERE id = ?1 AND state = 'PENDING'",
+             WHERE id = ?1 AND state = ?6",
         )?
         .execute(params![
             request.id,
             stored(stamp.at),
             by,
             comment,
-            four_eyes == FourEyes::On
+            four_eyes == FourEyes::On,
+            request.state,
         ])?;
     exactly_one(changed)?;
     Ok(())

@@ -15,6 +15,7 @@ mod meta;
 pub mod name;
 mod policy;
 mod request;
+pub mod setting;
 mod state;
 mod subscription;
 pub(crate) mod time;
@@ -26,7 +27,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::database::{self, Emptiness, Kind};
 
-pub use ask::{Asked, Import, Imported, Requested};
+pub use ask::{Approver, Asked, Import, Imported, Requested};
 pub use error::{Difference, Error};
 pub use event::{Actor, Event, Stamp, person};
 pub use gate::{Gate, NotApproved};

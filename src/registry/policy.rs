@@ -150,6 +150,11 @@ impl Policy {
         .collect()
     }
 
+    /// Returns whether it says itself which settings there are.
+    pub fn names_settings(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// Returns every rule that `spec` breaks, Kafka's own for names among them.
     pub fn check(&self, spec: &Spec) -> Vec<Violation> {
         let mut broken: Vec<Violation> = name::check(&spec.name)

@@ -452,6 +452,31 @@ fn the_requester_neither_approves_nor_rejects_unless_the_rule_is_off() {
 }
 
 #[test]
+fn a_name_written_otherwise_is_no_second_person() {
+    let mut place = Place::new();
+    let asker = Spec {
+        created_by: "Änne".to_owned(),
+        ..spec("orders")
+    };
+    place.ask(&asker).unwrap();
+    for written in ["änne", "ÄNNE", " Änne\t"] {
+        let approved = place.by(written, |registry, stamp| {
+            registry.approve("orders", None, FourEyes::On, stamp)
+        });
+        let Err(Error::FourEyes { by, .. }) = approved else {
+            panic!("{written} asked for it: {approved:?}");
+        };
+        assert_eq!(by, written, "a name is shown as it was given");
+    }
+    let cancelled = place.by("änne", |registry, stamp| {
+        registry.cancel("orders", None, stamp)
+    });
+    let cancelled = cancelled.unwrap();
+    assert_eq!(cancelled.spec.created_by, "Änne");
+    assert_eq!(cancelled.ended_by.as_deref(), Some("änne"));
+}
+
+#[test]
 fn a_request_can_be_approved_as_it_is_made_and_four_eyes_still_apply() {
     let mut place = Place::new();
     let mut ask = |by: &str, number| {
@@ -604,7 +629,9 @@ fn import_takes_in_what_is_new_and_leaves_what_is_known() {
         .collect();
     let mut import = || {
         place
-            .by("carol", |registry, stamp| registry.import(&topics, stamp))
+            .by("carol", |registry, stamp| {
+                registry.import(&topics, Approver::default(), stamp)
+            })
             .unwrap()
     };
     assert_eq!(import(), [Imported::Known(State::Pending), Imported::New]);
@@ -725,6 +752,10 @@ fn the_file_itself_refuses_what_would_break_its_rules() {
         ),
         (
             "UPDATE request SET decided_by = created_by, decided_at = '' WHERE name = 'waiting'",
+            "four_eyes",
+        ),
+        (
+            "UPDATE request SET decided_by = upper(created_by) || ' ', decided_at = '' WHERE name = 'waiting'",
             "four_eyes",
         ),
         (

@@ -71,6 +71,7 @@ impl Error {
                 "nothing was changed in it; choose another file with --db".to_owned()
             }
             Self::File(File::Newer { .. }) => "use the newer kpipe that wrote it".to_owned(),
+            Self::File(error @ File::NoFolder { .. }) => return error.command(),
             Self::File(File::Create { .. } | File::ReadOnly { .. }) => {
                 "choose another place with --db".to_owned()
             }

@@ -9,6 +9,7 @@ mod buffer;
 mod error;
 mod guard;
 mod kept;
+mod made;
 mod rebuild;
 mod script;
 mod statements;
@@ -20,6 +21,7 @@ use rusqlite::Connection;
 
 pub use error::Error;
 pub use kept::Kept;
+pub use made::Made;
 pub use rebuild::{Rebuild, Rebuilt};
 pub use script::{Script, ScriptNameError};
 pub use writer::{Counts, Manner, Writer};

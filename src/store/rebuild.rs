@@ -49,8 +49,13 @@ impl Rebuild {
         connection
             .pragma_update(None, "synchronous", "OFF")
             .map_err(|source| of_file(fresh, source))?;
-        let writer = Writer::over(connection, fresh, manner)?;
-        Ok((rebuild, writer))
+        match Writer::over(connection, fresh, manner) {
+            Ok(writer) => Ok((rebuild, writer)),
+            Err(error) => {
+                rebuild.discard();
+                Err(error)
+            }
+        }
     }
 
     /// Puts what was written in the place of what the file held.

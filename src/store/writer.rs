@@ -268,10 +268,13 @@ impl Sink for Writer {
     }
 }
 
+/// The identity of a file that is not there.
+const NOWHERE: (u64, u64) = (0, 0);
+
 /// Which file is at `path`.
 fn identity(path: &Path) -> (u64, u64) {
     let metadata = path.metadata();
-    metadata.map_or((0, 0), |metadata| (metadata.dev(), metadata.ino()))
+    metadata.map_or(NOWHERE, |metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// What one transaction stores.
@@ -291,7 +294,8 @@ impl Batch<'_> {
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(fault)?;
-        if identity(self.path) != self.identity {
+        // Whoever made the file may have taken it back when we had just opened it.
+        if self.identity == NOWHERE || identity(self.path) != self.identity {
             return Err(Error::Replaced {
                 path: self.path.to_owned(),
             });

@@ -1,8 +1,17 @@
 //! `config show`: who says what, and no secret in sight.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Invocation, Place};
+
+/// The password of profile dev, which nobody else can read.
+fn write_password(place: &Place) {
+    place.write("config/kpipe/password", "hunter2\n");
+    let path = place.path("config/kpipe/password");
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
 
 /// Value and origin by property.
 fn shown(invocation: Invocation) -> BTreeMap<String, (String, String)> {
@@ -32,11 +41,35 @@ properties = { "client.id" = "from-prod" }
 "#;
 
 #[test]
-fn what_was_typed_beats_what_was_inherited() {
+fn a_password_file_that_others_can_read_is_warned_of_once() {
     let place = Place::at("environment:9092");
     place
         .write("config/kpipe/config.toml", PROFILES)
-        .write("config/kpipe/password", "hunter2\n")
+        .write("config/kpipe/password", "hunter2\n");
+    let password = place.path("config/kpipe/password");
+    let show = |mode: u32, flags: &[&str]| {
+        std::fs::set_permissions(&password, Permissions::from_mode(mode)).unwrap();
+        let show = ["config", "show", "-C", "dev"];
+        place.kpipe(&[&show[..], flags].concat()).run().ends(0)
+    };
+    let path = password.display();
+    show(0o640, &[]).errors(&format!(
+        "warning: {path} holds a password and is readable by others: chmod go-rwx {path}\n"
+    ));
+    show(0o640, &["-q"]).errors("");
+    show(0o600, &[]).errors("");
+    // Another's password is the one that is used.
+    show(0o640, &["-F", "/dev/null"]).says(&["chmod"]);
+    place.write("file.conf", "sasl.password=other\n");
+    show(0o640, &["-F", "file.conf"]).errors("");
+}
+
+#[test]
+fn what_was_typed_beats_what_was_inherited() {
+    let place = Place::at("environment:9092");
+    write_password(&place);
+    place
+        .write("config/kpipe/config.toml", PROFILES)
         .write("file.conf", "bootstrap.servers=file:9092\n");
     let brokers = |invocation: Invocation| {
         let (value, origin) = shown(invocation).remove("bootstrap.servers").unwrap();
@@ -102,9 +135,9 @@ fn a_default_profile_does_not_lend_its_credentials_to_other_brokers() {
 #[test]
 fn secrets_are_masked() {
     let place = Place::at("environment:9092");
+    write_password(&place);
     place
         .write("config/kpipe/config.toml", PROFILES)
-        .write("config/kpipe/password", "hunter2\n")
         .write("file.conf", "sasl.password=hunter2\nsasl.username=alice\n");
     for invocation in [
         place.kpipe(&["config", "show", "-F", "file.conf"]),

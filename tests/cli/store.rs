@@ -463,6 +463,65 @@ fn a_strangers_file_and_a_newer_one_are_left_as_they_are() {
 }
 
 #[test]
+fn no_folder_is_made_for_a_mistyped_file() {
+    let place = orders();
+    for more in [&[][..], &["--rebuild"]] {
+        let store = [
+            "store",
+            "orders",
+            "-g",
+            "g",
+            "-e",
+            "--db",
+            "no such/er/f.db",
+        ];
+        place
+            .kpipe(&[&store[..], more].concat())
+            .run()
+            .ends(2)
+            .says(&[
+                "there is no folder no such/er\n",
+                "hint: mkdir -p 'no such/er'",
+            ])
+            .says_one_block();
+    }
+    assert!(!place.path("no such").exists());
+}
+
+#[test]
+fn a_run_that_fails_before_its_first_record_leaves_no_file_behind() {
+    let place = orders();
+    let files = || {
+        let names = std::fs::read_dir(place.path(".")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names
+            .filter(|name| name.contains(".db"))
+            .collect::<Vec<_>>()
+    };
+    let unknown = |more: &[&str]| {
+        let store = ["store", "odrers", "-g", "g", "--db", "f.db", "-e"];
+        let ended = place.kpipe(&[&store[..], more].concat()).run();
+        ended.says(&["topic `odrers` does not exist"])
+    };
+    place.write("own.sql", "CREATE TABLE mine (x)");
+    for more in [&[][..], &["--rebuild"], &["--sql", "own.sql"]] {
+        unknown(more);
+        assert_eq!(files(), [""; 0], "{more:?}");
+    }
+    let lines = place.kpipe(&["store", "--db", "f.db"]);
+    lines.input("no record\n").run().ends(2);
+    store(&place, &["--sql", "missing.sql"]).ends(2);
+    assert_eq!(files(), [""; 0]);
+    // Which this run did not make, though nothing is in it.
+    place.write("f.db", "");
+    unknown(&[]);
+    assert_eq!(files(), ["f.db"]);
+    store(&place, &["-n", "1"]).ends(0);
+    unknown(&[]);
+    assert_eq!(rows(&place).len(), 1);
+}
+
+#[test]
 fn a_file_that_somebody_locks_is_status_3_and_nothing_is_committed() {
     let place = orders();
     store(&place, &["-n", "1", "-q"]).ends(0).errors("");

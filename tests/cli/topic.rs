@@ -391,7 +391,7 @@ fn what_list_prints_makes_the_same_registry_elsewhere() {
     let place = offline();
     kpipe(
         &place,
-        "topic request a --by alice --partitions 5 --config x=1 --description d --type t",
+        "topic request a --by alice --partitions 5 --config segment.ms=1 --description d --type t",
     )
     .ends(0);
     kpipe(&place, "topic request b --by bob --expires 72h").ends(0);
@@ -553,10 +553,18 @@ fn numbers_lists_and_history_are_filtered_and_shown_as_tables() {
     kpipe(&place, "topic history nobodys")
         .ends(1)
         .says(&["nobodys"]);
-    let table = kpipe(&place, "topic history shop.orders --output table")
+    let change =
+        "topic request team.orders --by alice --config retention.ms=1 --description two\nlines";
+    let change: Vec<&str> = change.split(' ').collect();
+    place.kpipe(&change).run().ends(0);
+    let table = kpipe(&place, "topic history team.orders --output table")
         .ends(0)
         .out();
-    assert_eq!(table.lines().count(), 2);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].ends_with("COMMENT  DETAILS"), "{table}");
+    let details = "created_by=alice, partitions=3, replication=1, config.retention.ms=1, description=two\\nlines";
+    assert!(lines[1].ends_with(details), "{table}");
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn the_file_is_where_it_was_said_to_be_and_its_owners_alone() {
     run("a", &[], &[]);
     run("b", &[], &[("XDG_DATA_HOME", data)]);
     run("c", &[], &[("XDG_DATA_HOME", "relative")]);
+    std::fs::create_dir_all(place.path("deep/er")).unwrap();
     run(
         "d",
         &[],
@@ -77,10 +78,24 @@ fn the_file_is_where_it_was_said_to_be_and_its_owners_alone() {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let path = place.path(file);
         assert_eq!(mode(&path), 0o600, "{file}");
-        if names != ["e"] {
+        // Those that kpipe made.
+        if file.ends_with("kpipe/registry.db") {
             assert_eq!(mode(path.parent().unwrap()), 0o700, "{file}");
         }
     }
+}
+
+#[test]
+fn no_folder_is_made_for_a_mistyped_registry() {
+    let place = offline();
+    kpipe(
+        &place,
+        "topic request orders --by alice --registry no/such/r.db",
+    )
+    .ends(2)
+    .says(&["there is no folder no/such\n", "hint: mkdir -p no/such"])
+    .says_one_block();
+    assert!(!place.path("no").exists());
 }
 
 #[test]
@@ -355,10 +370,10 @@ fn where_nothing_can_be_written_the_error_names_the_place() {
     // Not even root makes a file there.
     kpipe(
         &place,
-        "topic request orders --by alice --registry /proc/kpipe/registry.db",
+        "topic request orders --by alice --registry /proc/registry.db",
     )
     .ends(1)
-    .says(&["cannot create /proc/kpipe", "--registry"])
+    .says(&["cannot create /proc/registry.db", "--registry"])
     .says_one_block();
     request(&place, "orders").ends(0);
     let read_only = if rustix::process::getuid().is_root() {

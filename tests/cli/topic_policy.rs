@@ -273,3 +273,30 @@ fn a_profile_of_rules_alone_needs_no_brokers_until_something_connects() {
         plan.says(&["cannot reach Kafka at 127.0.0.1:1"]);
     }
 }
+
+#[test]
+fn a_setting_that_kafka_does_not_know_is_told_with_the_one_that_was_meant() {
+    let place = offline();
+    let asked = request(
+        &place,
+        "orders --config retention.msx=1 --config cleanup.policy=compact",
+    );
+    asked
+        .ends(0)
+        .errors("warning: `orders`: Kafka 4 has no setting `retention.msx` for topics; did you mean `retention.ms`?\n");
+    request(&place, "invoices --config retention.msx=1 -q")
+        .ends(0)
+        .errors("");
+    let lines = place.kpipe(&["topic", "request", "-", "--by", "alice"]);
+    let lines = lines
+        .input(r#"{"name":"x","config":{"0":"1"}}"#)
+        .run()
+        .ends(0);
+    let _ = lines.errors("warning: `x`: Kafka 4 has no setting `0` for topics\n");
+    // A house that allows it has a broker that knows it.
+    let policy = "default_profile = 'house'\n[profiles.house.policy]\nconfig = ['retention.msx']\n";
+    place.write("config/kpipe/config.toml", policy);
+    request(&place, "users --config retention.msx=1")
+        .ends(0)
+        .errors("");
+}

@@ -364,6 +364,61 @@ fn topics_are_taken_in_from_the_built_in_broker() {
 }
 
 #[test]
+fn where_topics_are_approved_somebody_else_approves_what_is_taken_in() {
+    let place = Place::with(&["a:1", "b:2"]);
+    place.write("config/kpipe/config.toml", ENFORCE);
+    let import = |more: &[&str]| {
+        let import = ["topic", "import", ".", "--by", "alice"];
+        place.kpipe(&[&import[..], more].concat()).run()
+    };
+    import(&["--dry-run"]).ends(0);
+    for more in [&[][..], &["--approved-by", "Alice"]] {
+        import(more)
+            .ends(4)
+            .prints("")
+            .says(&[
+                "`a` is not taken in: somebody else than alice approves it",
+                "hint: --approved-by",
+            ])
+            .says_one_block();
+    }
+    let active = ["topic", "list", "--state", "ACTIVE"];
+    place.kpipe(&active).run().ends(0).prints("");
+    import(&["--approved-by", "bob", "-q"]).ends(0).errors("");
+    let rows = place.kpipe(&active).run().ends(0).json();
+    assert_eq!(each(&rows, "created_by"), ["alice", "alice"]);
+    assert_eq!(each(&rows, "decided_by"), ["bob", "bob"]);
+    let history = place.kpipe(&["topic", "history", "a"]).run().ends(0).json();
+    assert_eq!(each(&history, "action"), ["import", "approve"]);
+    assert_eq!(each(&history, "actor"), ["alice", "bob"]);
+    // Nothing is news.
+    import(&[])
+        .ends(0)
+        .errors("Took 0 topics in; 2 were known.\n");
+}
+
+#[test]
+fn whose_a_topic_is_does_not_approve_that_it_is_taken_in() {
+    let place = Place::with(&["a:1"]);
+    let import = [
+        "topic",
+        "import",
+        "-",
+        "--by",
+        "alice",
+        "--approved-by",
+        "bob",
+    ];
+    let import = |owner: &str| {
+        let line = format!(r#"{{"name":"a","created_by":"{owner}"}}"#);
+        place.kpipe(&import).input(line).run()
+    };
+    let refused = import("Bob").ends(4).prints("");
+    refused.says(&["`a` is not taken in: somebody else than Bob approves it"]);
+    import("carol").ends(0);
+}
+
+#[test]
 fn what_the_built_in_broker_cannot_do_is_said_at_once() {
     let place = Place::with(&["a:1"]);
     for arguments in [&["create", "b"][..], &["delete", "a", "--yes"]] {

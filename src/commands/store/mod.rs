@@ -18,11 +18,20 @@ use crate::kafka::{
     Trouble,
 };
 use crate::pipeline::pump::{self, Bounds, End, Flow, Pump, Running};
-use crate::store::{Counts, Kept, Rebuild, Writer};
+use crate::store::{Counts, Kept, Made, Rebuild, Writer};
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, CommandError> {
     let start = Instant::now();
     args.check()?;
+    let made = Made::at(&args.db)?;
+    let ended = store(args, context, start);
+    if ended.is_err() {
+        made.take_back();
+    }
+    ended
+}
+
+fn store(args: &Args, context: &mut Context, start: Instant) -> Result<Outcome, CommandError> {
     let Some(group) = args.group.clone() else {
         return lines::run(args, context);
     };

@@ -6,13 +6,16 @@ use regex::Regex;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::many;
+use super::{many, request};
 use crate::commands::registry::{ByArgs, ProducerKeyArgs, RegistryArgs};
+use crate::config::{Approval, Governance};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::{self, Admin, Topic};
-use crate::registry::{Import, Imported, Registry, Spec, Stamp, State, Wish, line, name};
+use crate::registry::{
+    Approver, FourEyes, Import, Imported, Registry, Spec, Stamp, State, Wish, line, name,
+};
 use crate::sink::output;
 use crate::suggest;
 use crate::ui::rows;
@@ -23,7 +26,8 @@ use crate::ui::rows;
 /// the settings of their own that they have in Kafka. Kafka's own topics are left out, and
 /// what the registry knows already stays as it is, so that it can be run again. What is against
 /// the policy is taken in all the same, and recorded. Once `kpipe topic key new` was run, it
-/// needs the producer key, as `kpipe topic reconcile` does.
+/// needs the producer key, as `kpipe topic reconcile` does. Where the profile says
+/// `approval = "enforce"`, somebody else approves what is new, as --approved-by says.
 ///
 /// `-` reads lines of JSON with `name` and, where they differ from one to the next,
 /// `created_by`, `description` and `type`; what `kpipe topic list` prints will do.
@@ -31,7 +35,7 @@ use crate::ui::rows;
 #[command(after_long_help = "\
 Examples:
   kpipe topic import . --by platform --dry-run     what it would take in
-  kpipe topic import '^(orders|billing)' --by alice
+  kpipe topic import '^(orders|billing)' --by alice --approved-by bob
   jq -c '{name, created_by: .owner}' owners.json | kpipe topic import - --by alice")]
 pub(crate) struct Args {
     /// A regular expression that finds the names; `-` reads lines from stdin
@@ -40,6 +44,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     by: ByArgs,
+
+    /// Who has approved it: somebody else
+    #[arg(long, value_name = "WHO", value_parser = request::who)]
+    approved_by: Option<String>,
 
     #[command(flatten)]
     key: ProducerKeyArgs,
@@ -79,7 +87,8 @@ pub(crate) fn run(
     registry: &RegistryArgs,
     context: &Context,
 ) -> Result<Outcome, CommandError> {
-    let policy = context.governance()?.rules.policy;
+    let governance = context.governance()?;
+    let policy = &governance.rules.policy;
     let actor = args.by.actor(context)?;
     let lines = match args.which.as_str() {
         "-" => Some(many::lines(line::wish, context)?),
@@ -116,7 +125,7 @@ pub(crate) fn run(
         if !admin.is_built_in_broker()? {
             registry.pin_cluster(&admin.cluster_id()?, stamp)?;
         }
-        registry.import(&imports, stamp)?
+        registry.import(&imports, args.approver(&governance), stamp)?
     };
     let rows: Vec<Row> = imports.into_iter().zip(imported).map(row).collect();
     let mut out = output::stdout().map_err(CommandError::failed)?;
@@ -129,6 +138,17 @@ pub(crate) fn run(
         rows.len() - new
     ));
     Ok(Outcome::Exit(Status::Done))
+}
+
+impl Args {
+    fn approver(&self, governance: &Governance) -> Approver<'_> {
+        let four_eyes = governance.rules.four_eyes;
+        Approver {
+            name: self.approved_by.as_deref(),
+            is_needed: governance.approval == Approval::Enforce && four_eyes == FourEyes::On,
+            four_eyes,
+        }
+    }
 }
 
 fn row((import, imported): (Import, Imported)) -> Row {

@@ -260,10 +260,10 @@ impl Printer {
 
     fn print(&mut self, told: Told) -> io::Result<()> {
         let before = self.open.remove(&told.request_id);
-        let is_news = before.as_ref() != Some(&told);
+        let is_news = !before.is_some_and(|before| is_same(before, &told));
         let written = if is_news { self.write(&told) } else { Ok(()) };
         if !told.ready {
-            if written.is_ok() && !before.is_some_and(|before| is_same(&before, &told)) {
+            if is_news && written.is_ok() {
                 self.say(&told);
             }
             self.open.insert(told.request_id.clone(), told);
@@ -284,15 +284,15 @@ impl Printer {
             Action::Drift => "has drifted",
             _ => "failed",
         };
-        let message = told.message.as_deref().unwrap_or_default();
+        let why = in_words(told);
         self.ui
-            .item_error(format_args!("topic `{}` {how}: {message}", told.name));
+            .item_error(format_args!("topic `{}` {how}: {why}", told.name));
     }
 
     fn write(&mut self, told: &Told) -> io::Result<()> {
         let mut line = if self.is_for_people {
-            let message = told.message.as_deref().unwrap_or_default();
-            let text = format!("{:<9} {}  {message}", told.action.name(), told.name);
+            let why = in_words(told);
+            let text = format!("{:<9} {}  {why}", told.action.name(), told.name);
             OneLine(text.trim_end()).to_string().into_bytes()
         } else {
             serde_json::to_vec(told)?
@@ -302,9 +302,24 @@ impl Printer {
     }
 }
 
+/// The message, and what to do where trying again is in vain.
+fn in_words(told: &Told) -> String {
+    let message = told.message.clone().unwrap_or_default();
+    if told.is_hopeless {
+        let name = &told.name;
+        format!("{message}; `kpipe topic cancel {name}` makes room for another request")
+    } else {
+        message
+    }
+}
+
 /// Whether the same stands against a topic, though perhaps at another attempt.
-fn is_same(before: &Told, now: &Told) -> bool {
-    (before.action, before.reason, &before.message) == (now.action, now.reason, &now.message)
+fn is_same(before: Told, now: &Told) -> bool {
+    let next_attempt_at = now.next_attempt_at;
+    *now == Told {
+        next_attempt_at,
+        ..before
+    }
 }
 
 /// Tells that the brokers are away, or that there is no registry yet, once a minute.
@@ -338,6 +353,54 @@ impl Reminder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn failed(message: &str, second: i64) -> Told {
+        Told {
+            request_id: "1".to_owned(),
+            name: "orders".to_owned(),
+            action: Action::Failed,
+            state: registry::State::Approved,
+            ready: false,
+            reason: Some(registry::Reason::KafkaError),
+            message: Some(message.to_owned()),
+            is_hopeless: false,
+            next_attempt_at: jiff::Timestamp::from_second(second).ok(),
+        }
+    }
+
+    #[test]
+    fn what_is_tried_in_vain_for_ever_is_told_with_the_way_out() {
+        let hopeless = Told {
+            is_hopeless: true,
+            ..failed("unknown setting", 1)
+        };
+        assert_eq!(
+            in_words(&hopeless),
+            "unknown setting; `kpipe topic cancel orders` makes room for another request"
+        );
+        assert_eq!(in_words(&failed("no", 1)), "no");
+    }
+
+    #[test]
+    fn the_same_failure_is_printed_once_however_often_it_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut printer = Printer {
+            out: File::create(&path).unwrap(),
+            ui: Ui::new(true, crate::ui::Color::Never),
+            is_terminal: true,
+            is_for_people: true,
+            open: BTreeMap::new(),
+            is_closed: false,
+        };
+        for (message, second) in [("no", 1), ("no", 2), ("no", 4), ("never", 8), ("no", 16)] {
+            printer.print(failed(message, second)).unwrap();
+        }
+        let out = std::fs::read_to_string(path).unwrap();
+        let messages = out.lines().map(|line| line.rsplit(' ').next());
+        let messages: Vec<_> = messages.map(Option::unwrap).collect();
+        assert_eq!(messages, ["no", "never", "no"]);
+    }
 
     #[test]
     fn an_outage_is_told_once_a_minute() {

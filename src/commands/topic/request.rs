@@ -10,7 +10,7 @@ use crate::commands::registry::{ByArgs, RegistryArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
-use crate::registry::{Asked, Requested, Stamp, Wish, line, person};
+use crate::registry::{Asked, Request, Requested, Stamp, Wish, line, person, setting};
 use crate::time;
 use crate::ui::rows;
 
@@ -113,7 +113,13 @@ pub(super) fn run(
         };
         let requested = registry.request(&asked, &rules, Stamp { actor: &actor, at })?;
         Ok(match requested {
-            Requested::New(request) => request,
+            Requested::New(request) => {
+                // What a house allows, its brokers know.
+                if !rules.policy.names_settings() {
+                    warn_of_unknown_settings(&request, context);
+                }
+                request
+            }
             Requested::Known(request) => {
                 context.ui.status(format_args!(
                     "`{}` is {} already; {} asked for it.",
@@ -123,6 +129,15 @@ pub(super) fn run(
             }
         })
     })
+}
+
+/// Kafka is not asked before it is approved, which may be days from now.
+fn warn_of_unknown_settings(request: &Request, context: &Context) {
+    for unknown in setting::unknown(&request.spec.config) {
+        context
+            .ui
+            .warning(format_args!("`{}`: {unknown}", request.spec.name));
+    }
 }
 
 impl Args {
@@ -150,13 +165,13 @@ impl Args {
     }
 }
 
-fn who(text: &str) -> Result<String, NotAName> {
+pub(super) fn who(text: &str) -> Result<String, NotAName> {
     person(text).map(str::to_owned).ok_or(NotAName)
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected a name without control characters")]
-struct NotAName;
+pub(super) struct NotAName;
 
 /// Refuses a setting that is there twice: which one is meant?
 pub(super) fn settings(

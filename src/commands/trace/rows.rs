@@ -61,11 +61,7 @@ impl Row {
             .collect();
         rows.push(Self {
             since_first: timeline.total(),
-            status: match (over_budget, timeline.is_skewed()) {
-                (true, _) => "late",
-                (false, true) => "skewed",
-                (false, false) => "ok",
-            },
+            status: total_status(timeline, over_budget),
             ..Self::about(timeline, "TOTAL")
         });
         rows
@@ -147,6 +143,20 @@ impl Row {
     }
 }
 
+/// The worst of all. What is missing does not count: few messages pass every stage, and `--expect` says which
+/// this one should.
+fn total_status(timeline: &Timeline, over_budget: bool) -> &'static str {
+    if timeline.hops.iter().any(|hop| hop.fate == Fate::Error) {
+        "error"
+    } else if over_budget {
+        "late"
+    } else if timeline.is_skewed() {
+        "skewed"
+    } else {
+        "ok"
+    }
+}
+
 /// The rows of one message for a terminal, their bars on one scale.
 pub(super) fn shown(rows: &[Row], zone: &TimeZone) -> Vec<Shown> {
     let since = || rows.iter().filter(|row| row.at.is_some());
@@ -213,7 +223,28 @@ fn bar(row: &Row, first: i64, last: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Stage, StageEvent};
+    use crate::trace::{Stage, StageEvent, StageStatus as Status};
+
+    #[test]
+    fn a_total_is_as_bad_as_the_worst_of_its_stages() {
+        let of = |seconds: [i64; 2], status, over_budget| {
+            let mut events = [
+                StageEvent::new(Stage::Created, seconds[0]),
+                StageEvent::new(Stage::Processed, seconds[1]),
+            ];
+            events[1].status = status;
+            let events = events.map(|event| StageEvent {
+                message_id: Some("m".into()),
+                ..event
+            });
+            let timeline = Timeline::of(&events, &[]).remove(0);
+            Row::of(&timeline, over_budget).pop().unwrap().status
+        };
+        assert_eq!(of([0, 1], Status::Ok, false), "ok");
+        assert_eq!(of([1, 0], Status::Ok, false), "skewed");
+        assert_eq!(of([1, 0], Status::Ok, true), "late");
+        assert_eq!(of([1, 0], Status::Error, true), "error");
+    }
 
     fn shown_bars(times: &[i64]) -> Vec<String> {
         let stages = Stage::ALL.iter().zip(times);

@@ -38,7 +38,8 @@ CREATE TABLE request (
     next_attempt_at  TEXT,
     observed_at      TEXT,
 
-    CONSTRAINT four_eyes CHECK (four_eyes = 0 OR decided_by IS NULL OR decided_by <> created_by),
+    -- The last resort, which knows no capitals but those of ASCII; kpipe itself knows all.
+    CONSTRAINT four_eyes CHECK (four_eyes = 0 OR decided_by IS NULL OR lower(trim(decided_by)) <> lower(trim(created_by))),
     CONSTRAINT decided CHECK ((decided_at IS NULL) = (decided_by IS NULL)),
     CONSTRAINT approved CHECK (state <> 'APPROVED' OR decided_by IS NOT NULL),
     CONSTRAINT ended CHECK ((state IN ('INACTIVE', 'REJECTED')) = (ended_at IS NOT NULL)),
