@@ -143,11 +143,6 @@ fn names_topic_by_flag(error: &clap::Error) -> bool {
     ) && error.kind() == clap::error::ErrorKind::UnknownArgument
 }
 
-/// The overview that `kpipe help` prints.
-fn cli_help() -> String {
-    Cli::command().render_long_help().to_string()
-}
-
 /// All that can be typed.
 fn grammar() -> clap::Command {
     Cli::command()

@@ -7,6 +7,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::visible;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Outcome;
@@ -75,15 +76,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         folder.display()
     ));
     Ok(Outcome::DONE)
-}
-
-/// The commands below `command` that users are to know.
-fn visible(command: &Command) -> impl Iterator<Item = &Command> {
-    // clap's own `help` repeats what `--help` says, but for ours, which prints pages.
-    let own = command.get_name() == "kpipe";
-    command
-        .get_subcommands()
-        .filter(move |below| !below.is_hide_set() && (own || below.get_name() != "help"))
 }
 
 /// `kpipe-topic-approve`.
