@@ -31,6 +31,7 @@ pub mod stats;
 pub mod stop;
 pub mod store;
 mod suggest;
+pub mod syntax;
 pub mod time;
 pub mod trace;
 pub mod ui;
