@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 pub mod config;
 mod context;
+mod counted;
 pub mod database;
 pub mod dead_letters;
 #[cfg(test)]

@@ -401,16 +401,24 @@ mod tests {
                 17,
             ),
             (r#"{"topic":7,"value":1}"#, "`topic` must be a string", 10),
-            (r#"{"value":1} x"#, "trailing characters", 13),
+            (
+                r#"{"value":1} x"#,
+                "more text behind the end of the value",
+                13,
+            ),
             (r#"{"value":1 "key":2}"#, "expected `,` or `}`", 12),
-            (r#"{"value":"#, "EOF while parsing a value", 9),
-            (r#"{"value":"\ud800"}"#, "unexpected end of hex escape", 17),
+            (r#"{"value":"#, "the text ends where a value should be", 9),
+            (r#"{"value":"\ud800"}"#, "`\\u` of half a character", 17),
             (
                 "{\"value\":\"\t\"}",
                 "control character (\\u0000-\\u001F) found while parsing a string",
                 10,
             ),
-            ("\u{feff}{\"value\":1} x", "trailing characters", 16),
+            (
+                "\u{feff}{\"value\":1} x",
+                "more text behind the end of the value",
+                16,
+            ),
             (
                 r#"{"value":1,"headers":{}}"#,
                 "`headers` must be an array of objects",

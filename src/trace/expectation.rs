@@ -304,7 +304,10 @@ mod tests {
             ("stages = [{ group = \"a\" }]", "missing field `stage`"),
             ("stages = [1]", "the name of a stage"),
             ("within = \"soon\"", "`soon` is not a duration"),
-            ("{\"stages\": [\"CREATED\"]", "EOF"),
+            (
+                "{\"stages\": [\"CREATED\"]",
+                "the text ends inside an array",
+            ),
         ] {
             let error = Expectation::parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
