@@ -252,11 +252,11 @@ fn what_users_of_other_tools_are_told_to_type_parses() {
     for tip in tips.copied().chain([crate::usage::CONSUMING]) {
         for typed in tip.split('`').skip(1).step_by(2) {
             if typed.starts_with('-') {
-                let takes = |command: &&&str| {
+                let is_known_to = |command: &&&str| {
                     let words = invocations(&format!("kpipe {command} x {typed}"));
                     Cli::try_parse_from(&words[0]).is_ok()
                 };
-                let taker = ["tail", "send", "topic create"].iter().find(takes);
+                let taker = ["tail", "send", "topic create"].iter().find(is_known_to);
                 assert!(taker.is_some(), "{typed}");
             } else {
                 parse_all(tip, typed);

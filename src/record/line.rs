@@ -411,7 +411,7 @@ mod tests {
             (r#"{"value":"\ud800"}"#, "`\\u` of half a character", 17),
             (
                 "{\"value\":\"\t\"}",
-                "control character (\\u0000-\\u001F) found while parsing a string",
+                "a control character in a string, such as a tab or the end of a line; they are `\\t` and `\\n`",
                 10,
             ),
             (

@@ -306,7 +306,7 @@ mod tests {
             ("within = \"soon\"", "`soon` is not a duration"),
             (
                 "{\"stages\": [\"CREATED\"]",
-                "the text ends inside an array",
+                "the text ends inside an object",
             ),
         ] {
             let error = Expectation::parse(text).unwrap_err().to_string();
