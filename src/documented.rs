@@ -247,6 +247,25 @@ fn every_command_in_readme_and_docs_parses() {
 }
 
 #[test]
+fn what_users_of_other_tools_are_told_to_type_parses() {
+    let tips = crate::usage::ELSEWHERE.iter().map(|(_, tip)| tip);
+    for tip in tips.copied().chain([crate::usage::CONSUMING]) {
+        for typed in tip.split('`').skip(1).step_by(2) {
+            if typed.starts_with('-') {
+                let is_known_to = |command: &&&str| {
+                    let words = invocations(&format!("kpipe {command} x {typed}"));
+                    Cli::try_parse_from(&words[0]).is_ok()
+                };
+                let taker = ["tail", "send", "topic create"].iter().find(is_known_to);
+                assert!(taker.is_some(), "{typed}");
+            } else {
+                parse_all(tip, typed);
+            }
+        }
+    }
+}
+
+#[test]
 fn words_are_found_as_a_shell_finds_them() {
     let script = "a=$(kpipe tail x -e | jq -r '.a | .b') && timeout 5 kpipe \\\n send \"y z\" 2>&1 > f # kpipe no\n\
                   diff <(kpipe tail p) q; kpipe broker -- kpipe ping";

@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 pub mod config;
 mod context;
+mod counted;
 pub mod database;
 pub mod dead_letters;
 #[cfg(test)]
@@ -32,9 +33,11 @@ pub mod stats;
 pub mod stop;
 pub mod store;
 mod suggest;
+pub mod syntax;
 pub mod time;
 pub mod trace;
 pub mod ui;
+mod usage;
 pub mod wait;
 
 use std::ffi::OsString;
@@ -52,12 +55,8 @@ use ui::Ui;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) if names_topic_by_flag(&error) => {
-            let error = renamed("the topic is an argument, not a flag");
-            Ui::new(false, ui::Color::Auto).error(&error);
-            return Outcome::Exit(error.status);
-        }
         Err(error) => {
+            let error = usage::in_our_words(error);
             let printed = error.print();
             if error.use_stderr() {
                 return Outcome::Exit(Status::Usage);
@@ -123,30 +122,12 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Outcome, CommandE
         Command::Man(args) => commands::man::run(&args, context),
         Command::Complete(args) => commands::complete::run(&args, context),
         Command::Help(args) => commands::help::run(&args, context),
-        Command::Renamed(_) => Err(renamed("no such command")),
+        // What users of other tools type by habit.
+        Command::Renamed(_) => Err(CommandError::usage("no such command").hint(
+            "records go in with `kpipe send TOPIC` and come out with `kpipe tail TOPIC`; \
+             `kpipe --help` lists the commands",
+        )),
     }
-}
-
-/// What users of other tools type by habit.
-fn renamed(what: &'static str) -> CommandError {
-    CommandError::usage(what).hint(
-        "records go in with `kpipe send TOPIC` and come out with `kpipe tail TOPIC`; \
-         `kpipe --help` lists the commands",
-    )
-}
-
-/// `-t TOPIC`, as in kcat.
-fn names_topic_by_flag(error: &clap::Error) -> bool {
-    use clap::error::{ContextKind, ContextValue};
-    matches!(
-        error.get(ContextKind::InvalidArg),
-        Some(ContextValue::String(flag)) if flag == "-t" || flag == "--topic"
-    ) && error.kind() == clap::error::ErrorKind::UnknownArgument
-}
-
-/// The overview that `kpipe help` prints.
-fn cli_help() -> String {
-    Cli::command().render_long_help().to_string()
 }
 
 /// All that can be typed.

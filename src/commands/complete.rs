@@ -13,6 +13,7 @@ use std::sync::Arc;
 use clap::{Arg, Command, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, complete};
 
+use super::help;
 use super::registry::RegistryArgs;
 use crate::config;
 use crate::context::Context;
@@ -97,6 +98,7 @@ enum Source {
     Profiles,
     Kinds,
     Users,
+    Help,
     Files,
 }
 
@@ -111,6 +113,7 @@ fn source(path: &[String], argument: &Arg) -> Option<Source> {
     let value = value.trim_end_matches(",…");
     match (path.as_slice(), argument.get_id().as_str(), value) {
         (_, "profile", _) => Some(Source::Profiles),
+        (["help"], _, "TOPIC") => Some(Source::Help),
         (["topic", "request" | "create" | "import"], _, "NAME") => None,
         (["topic", "approve" | "reject"], _, "NAME") => Some(Source::Requests(&[State::Pending])),
         (["topic", "cancel"], _, "NAME") => {
@@ -208,6 +211,12 @@ impl Known {
                         CompletionCandidate::new(kind.name())
                             .help(Some(kind.about().to_owned().into()))
                     })
+                    .collect();
+            }
+            Source::Help => {
+                return help::known()
+                    .into_iter()
+                    .map(|(name, about)| CompletionCandidate::new(name).help(Some(about.into())))
                     .collect();
             }
             Source::Files => {}

@@ -33,14 +33,13 @@ Examples:
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandError> {
     let Command::Show { output } = args.command;
-    let defaults: Vec<_> = COMMON
-        .iter()
-        .chain(&PRODUCER_DEFAULTS)
-        .chain(&CONSUMER_DEFAULTS)
-        .copied()
-        .collect();
+    let defaults = config::Defaults {
+        common: &COMMON,
+        producers: &PRODUCER_DEFAULTS,
+        consumers: &CONSUMER_DEFAULTS,
+    };
     let connection = context.connection()?;
-    let rows = config::rows(&connection, &context.governance()?, &defaults);
+    let rows = config::rows(&connection, &context.governance()?, defaults);
     let mut out = output::stdout().map_err(CommandError::failed)?;
     let is_terminal = context.ui.stdout_is_terminal();
     output::tolerate_closed(rows::write(&rows, output, is_terminal, &mut out))?;

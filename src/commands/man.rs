@@ -7,7 +7,9 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::visible;
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::sink::output;
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
     };
     std::fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
     let mut commands = vec![&grammar];
-    let mut written = 0;
+    let mut written = 0_usize;
     while let Some(command) = commands.pop() {
         let path = folder.join(format!("{}.1", title(command)));
         page(command)
@@ -71,19 +73,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
         written += 1;
     }
     context.ui.status(format_args!(
-        "wrote {written} pages to {}",
+        "wrote {} to {}",
+        Counted(written, "page"),
         folder.display()
     ));
     Ok(Outcome::DONE)
-}
-
-/// The commands below `command` that users are to know.
-fn visible(command: &Command) -> impl Iterator<Item = &Command> {
-    // clap's own `help` repeats what `--help` says, but for ours, which prints pages.
-    let own = command.get_name() == "kpipe";
-    command
-        .get_subcommands()
-        .filter(move |below| !below.is_hide_set() && (own || below.get_name() != "help"))
 }
 
 /// `kpipe-topic-approve`.

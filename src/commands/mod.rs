@@ -24,3 +24,14 @@ pub(crate) mod topic;
 pub(crate) mod trace;
 pub(crate) mod tracing;
 pub(crate) mod wait;
+
+use clap::Command;
+
+/// The commands below `command` that users are to know.
+fn visible(command: &Command) -> impl Iterator<Item = &Command> {
+    // clap's own `help` repeats what `--help` says, but for ours, which prints pages.
+    let own = command.get_name() == "kpipe";
+    command
+        .get_subcommands()
+        .filter(move |below| !below.is_hide_set() && (own || below.get_name() != "help"))
+}

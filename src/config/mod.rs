@@ -34,7 +34,7 @@ pub use governance::{Approval, Governance, governance};
 pub use jaas::JaasError;
 pub use oauth::{OauthError, OauthToken, fetch_token};
 pub use property::{Origin, Property};
-pub use show::{Row, rows};
+pub use show::{Defaults, Row, rows};
 
 use profile::Chosen;
 

@@ -1,5 +1,7 @@
 //! The rows of `kpipe config show`: every effective value and where it came from, secrets masked.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Connection, Governance, Origin, property};
@@ -15,22 +17,39 @@ pub struct Row {
     pub origin: String,
 }
 
-/// Returns the settings, sorted, and the rules that a profile sets for topics; `defaults` are kpipe's own,
-/// which anything the user set overrides.
-pub fn rows(
-    connection: &Connection,
-    governance: &Governance,
-    defaults: &[(&str, &str)],
-) -> Vec<Row> {
+/// kpipe's own settings, which anything the user set overrides.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Defaults<'a> {
+    pub common: &'a [(&'a str, &'a str)],
+    pub producers: &'a [(&'a str, &'a str)],
+    pub consumers: &'a [(&'a str, &'a str)],
+}
+
+impl Defaults<'_> {
+    /// A property once, also where producers and consumers have each their own.
+    fn each(&self) -> BTreeMap<&str, String> {
+        let mut each: BTreeMap<_, _> = (self.common.iter().chain(self.producers))
+            .map(|(key, value)| (*key, (*value).to_owned()))
+            .collect();
+        for (key, value) in self.consumers {
+            each.entry(key)
+                .and_modify(|known| *known = format!("{known} to send, {value} to read"))
+                .or_insert_with(|| (*value).to_owned());
+        }
+        each
+    }
+}
+
+/// Returns the settings, sorted, and the rules that a profile sets for topics.
+pub fn rows(connection: &Connection, governance: &Governance, defaults: Defaults<'_>) -> Vec<Row> {
     let mut rows: Vec<Row> = connection
         .properties()
         .map(|property| row(&property.key, property.masked(), &property.origin))
         .collect();
     rows.extend(
-        defaults
-            .iter()
+        (defaults.each().into_iter())
             .filter(|(key, _)| connection.property(key).is_none())
-            .map(|(key, value)| row(property::canonical(key), value, &Origin::Default)),
+            .map(|(key, value)| row(property::canonical(key), &value, &Origin::Default)),
     );
     // Arguments of a command may hold a secret, so only the program is shown.
     if let Some((argv, origin)) = &connection.oauth_token_command {

@@ -368,7 +368,10 @@ fn rows_show_every_value_with_its_origin_and_no_secret() {
     let rows = rows(
         &scene.resolve(),
         &Governance::default(),
-        &[("queue.buffering.max.ms", "0"), ("acks", "all")],
+        Defaults {
+            common: &[("queue.buffering.max.ms", "0"), ("acks", "all")],
+            ..Defaults::default()
+        },
     );
     let folder = scene.folder.path().display().to_string();
     let lines: Vec<_> = rows

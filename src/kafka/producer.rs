@@ -1,6 +1,7 @@
 //! Sends records and reports the fate of each.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,22 @@ pub struct Outgoing<'a> {
     pub headers: &'a [Header<'a>],
 }
 
+impl Outgoing<'_> {
+    /// Its bytes as librdkafka counts them against its limit (`rd_kafka_msg_max_wire_size` and
+    /// `rd_kafka_header_add` of 2.12.1).
+    fn size(&self) -> usize {
+        const OVERHEAD: usize = 36;
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        // Zigzag, of which a null's -1 takes a byte like a 0.
+        let varint = |length: usize| (usize::BITS - (length << 1 | 1).leading_zeros()).div_ceil(7);
+        let with_length = |bytes: usize| bytes + varint(bytes) as usize;
+        let headers = self.headers.iter();
+        let headers = headers
+            .map(|header| with_length(header.name.len()) + with_length(length(header.value)));
+        OVERHEAD + length(self.key) + length(self.value) + headers.sum::<usize>()
+    }
+}
+
 /// How one record fared.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
@@ -97,9 +114,47 @@ pub struct Refusal {
     pub code: Code,
     /// The log may hold the record all the same.
     pub maybe_persisted: bool,
+    /// By how much the record is too large, where it was refused before it was sent.
+    pub excess: Option<Excess>,
+}
+
+/// A record that is larger than what is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excess {
+    bytes: usize,
+    limit: usize,
+    /// The limit is the user's own, and not that of the topic.
+    is_chosen: bool,
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, limit, .. } = self;
+        write!(formatter, "too large: {bytes} bytes as it is sent, and ")?;
+        if self.is_chosen {
+            write!(
+                formatter,
+                "`message.max.bytes` is {limit}: raise it with `-X`"
+            )
+        } else {
+            write!(
+                formatter,
+                "the topic takes {limit}: raise its `max.message.bytes`"
+            )
+        }
+    }
 }
 
 impl Refusal {
+    /// Of a record that was not sent.
+    fn at_once(code: Code) -> Self {
+        Self {
+            code,
+            maybe_persisted: false,
+            excess: None,
+        }
+    }
+
     /// Kafka's name for it, such as `MSG_SIZE_TOO_LARGE`.
     pub fn name(self) -> &'static str {
         ffi::name(self.code)
@@ -132,9 +187,15 @@ impl Refusal {
         Error::other(what, self.code)
     }
 
-    /// librdkafka's words for it.
+    /// What to raise where it is too large, else librdkafka's words for it.
     pub fn text(self) -> String {
-        Cause::from(self.code).to_string()
+        match self.excess {
+            Some(excess) => excess.to_string(),
+            None if self.code == Code::MessageSizeTooLarge => {
+                "larger than the topic takes: raise its `max.message.bytes`".to_owned()
+            }
+            None => Cause::from(self.code).to_string(),
+        }
     }
 }
 
@@ -326,10 +387,7 @@ impl Producer {
             }
             // Nothing waits that could make room: the record alone is too large.
             Err(Code::QueueFull) if ffi::held(&route.client.native) == 0 => {
-                Err(NotTaken::Refused(Refusal {
-                    code: Code::QueueFull,
-                    maybe_persisted: false,
-                }))
+                Err(NotTaken::Refused(Refusal::at_once(Code::QueueFull)))
             }
             Err(Code::QueueFull) => Err(NotTaken::QueueFull),
             Err(Code::Fatal) => {
@@ -337,10 +395,28 @@ impl Producer {
                     || Error::other("go on sending", Code::Fatal),
                 )))
             }
-            Err(code) => Err(NotTaken::Refused(Refusal {
-                code,
-                maybe_persisted: false,
-            })),
+            Err(code) => Err(NotTaken::Refused(self.refusal(code, record, &route.client))),
+        }
+    }
+
+    /// Why `client` did not take `record`.
+    fn refusal(&self, code: Code, record: &Outgoing<'_>, client: &Arc<Client>) -> Refusal {
+        let chosen = self.cluster.properties.get("message.max.bytes");
+        let of_client = || {
+            let mut clients = self.clients.iter();
+            clients.find_map(|(limit, known)| Arc::ptr_eq(known, client).then_some(*limit))
+        };
+        let limit = chosen.map_or_else(of_client, |limit| limit.parse().ok());
+        let excess = limit
+            .filter(|_| code == Code::MessageSizeTooLarge)
+            .map(|limit| Excess {
+                bytes: record.size(),
+                limit,
+                is_chosen: chosen.is_some(),
+            });
+        Refusal {
+            excess,
+            ..Refusal::at_once(code)
         }
     }
 
@@ -373,10 +449,7 @@ impl Producer {
                 Err(Code::QueueFull | Code::Fatal) => break,
                 Err(code) => refused(
                     first_slot + settled,
-                    Refusal {
-                        code,
-                        maybe_persisted: false,
-                    },
+                    self.refusal(code, &records[settled], &route.client),
                 ),
             }
             settled += 1;
@@ -408,6 +481,7 @@ impl Producer {
                     Err(code) => Err(Refusal {
                         code,
                         maybe_persisted: delivery.maybe_persisted,
+                        excess: None,
                     }),
                 },
             });

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::filter::{Difference, Filter, json_of};
+use crate::counted::Counted;
 use crate::record::{Place, Pointer, Record};
 
 /// How many records are to match.
@@ -186,12 +187,12 @@ impl<'a> Tally<'a> {
 
     /// What was found, in words.
     pub fn found(&self) -> String {
-        let plural = if self.matched == 1 { "" } else { "s" };
+        let matched = self.matched;
         if self.expectation.filter.is_empty() {
-            format!("Found {} record{plural}.", self.matched)
+            format!("Found {}.", Counted(matched, "record"))
         } else {
-            let (matched, seen) = (self.matched, self.seen);
-            format!("Found {matched} matching record{plural} among {seen}.")
+            let matching = Counted(matched, "matching record");
+            format!("Found {matching} among {}.", self.seen)
         }
     }
 

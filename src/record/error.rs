@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::syntax::Words;
+
 /// One line that could not be read. Columns are bytes and begin at 1.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
@@ -11,8 +13,8 @@ pub enum LineError {
     /// Its column is that of the first byte that is no text.
     #[error("not valid UTF-8")]
     NotUtf8 { column: usize },
-    /// Not JSON; the text is the parser's, without its own idea of the place.
-    #[error("{}", WithoutPlace(error))]
+    /// Not JSON; the parser's own idea of the place is that in a part.
+    #[error("{}", Words(error))]
     Syntax {
         error: serde_json::Error,
         column: usize,
@@ -139,18 +141,5 @@ impl fmt::Display for DidYouMean {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .map_or(Ok(()), |name| write!(formatter, ", did you mean `{name}`?"))
-    }
-}
-
-/// `serde_json` ends its messages in ` at line 1 column 32`, which is the column of a part.
-struct WithoutPlace<'a>(&'a serde_json::Error);
-
-impl fmt::Display for WithoutPlace<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        formatter.write_str(
-            text.rsplit_once(" at line ")
-                .map_or(&*text, |(what, _)| what),
-        )
     }
 }

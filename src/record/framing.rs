@@ -180,15 +180,15 @@ mod tests {
     fn a_pointer_needs_json() {
         let key = LineKey::Pointer("/a".parse().unwrap());
         for (line, text, column) in [
-            (&br#"{"a":1"#[..], "EOF while parsing an object", 6),
-            (b"", "EOF while parsing a value", 1),
-            (br#"{"a":1} {}"#, "trailing characters", 9),
-            (b"\"\xff\"", "not valid UTF-8", 2),
             (
-                br#"{"b":1,"a":"\ud800"}"#,
-                "unexpected end of hex escape",
-                19,
+                &br#"{"a":1"#[..],
+                "the text ends inside an object, without `}`",
+                6,
             ),
+            (b"", "the text ends where a value should be", 1),
+            (br#"{"a":1} {}"#, "more text behind the end of the value", 9),
+            (b"\"\xff\"", "not valid UTF-8", 2),
+            (br#"{"b":1,"a":"\ud800"}"#, "`\\u` of half a character", 19),
         ] {
             let error = parse(line, &key).unwrap_err();
             assert_eq!((error.to_string().as_str(), error.column()), (text, column));

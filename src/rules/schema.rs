@@ -8,6 +8,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::Violation;
+use crate::syntax::Syntax;
 
 /// The longest text of a violation that quotes what it found.
 const LONGEST: usize = 160;
@@ -26,7 +27,7 @@ impl fmt::Debug for Schema {
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error("not JSON")]
-    NotJson(#[source] serde_json::Error),
+    NotJson(#[source] Syntax),
     #[error("not a JSON Schema{}: {what}", Place(place))]
     NotASchema { place: String, what: String },
 }
@@ -48,7 +49,8 @@ impl FromStr for Schema {
     /// Reads a schema, of the draft that its `$schema` names or else of 2020-12. It is whole: a
     /// `$ref` leads nowhere else.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let schema: Value = serde_json::from_str(text).map_err(SchemaError::NotJson)?;
+        let schema: Value =
+            serde_json::from_str(text).map_err(|error| SchemaError::NotJson(error.into()))?;
         let validator =
             jsonschema::validator_for(&schema).map_err(|error| SchemaError::NotASchema {
                 place: error.instance_path().to_string(),

@@ -14,6 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use super::writer::{Manner, Writer};
 use super::{Error, KIND, of_file, open};
+use crate::counted::Counted;
 use crate::database::{self, Emptiness};
 
 /// A file that is being made anew.
@@ -143,7 +144,8 @@ fn losses(connection: &Connection) -> rusqlite::Result<Option<String>> {
     };
     Ok(match missing.as_slice() {
         [(count, first), ..] if *count > 0 => Some(format!(
-            "has {count} records that were not there to be read again, such as {first}"
+            "has {} not there to be read again, such as {first}",
+            Counted(*count, "record")
         )),
         _ => None,
     })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
 use super::timeline::{Fate, Hop, Timeline};
+use crate::syntax::Syntax;
 use crate::time;
 
 /// The stages and topics that a message should come through, and how long that may take.
@@ -108,7 +109,7 @@ impl<'de> Deserialize<'de> for Expected {
 #[derive(Debug, thiserror::Error)]
 pub enum ExpectationError {
     #[error(transparent)]
-    Json(#[from] serde_json::Error),
+    Json(#[from] Syntax),
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
     #[error("nothing is expected: there is neither `stages` nor `topics` nor `within`")]
@@ -133,7 +134,7 @@ impl Expectation {
     /// Reads JSON, which begins with a brace, or TOML.
     pub fn parse(text: &str) -> Result<Self, ExpectationError> {
         let read: Self = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text)?
+            serde_json::from_str(text).map_err(Syntax::from)?
         } else {
             toml::from_str(text)?
         };
@@ -303,7 +304,10 @@ mod tests {
             ("stages = [{ group = \"a\" }]", "missing field `stage`"),
             ("stages = [1]", "the name of a stage"),
             ("within = \"soon\"", "`soon` is not a duration"),
-            ("{\"stages\": [\"CREATED\"]", "EOF"),
+            (
+                "{\"stages\": [\"CREATED\"]",
+                "the text ends inside an object",
+            ),
         ] {
             let error = Expectation::parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::fold::Sheet;
 use super::pretty::{INDENT, Pretty, write_short};
+use crate::counted::Counted;
 use crate::record::dead_letter::{self, Death};
 use crate::record::{Header, Record};
 use crate::time;
@@ -101,8 +102,7 @@ impl DeadLetters {
         }
         match death.and_then(|death| death.deliveries) {
             None => {}
-            Some(1) => add("1 attempt", ""),
-            Some(count) => add(&format!("{count} attempts"), ""),
+            Some(count) => add(&Counted(count, "attempt").to_string(), ""),
         }
         if let Some(timestamp) = record.timestamp {
             let now = (self.now)().as_millisecond();

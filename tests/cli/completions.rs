@@ -63,6 +63,9 @@ fn commands_flags_and_values_are_those_of_the_grammar() {
     );
     assert_eq!(replies(&place, "kpipe tail orders --color al"), ["always"]);
     assert_eq!(replies(&place, "kpipe tail orders --color=al"), ["always"]);
+    assert_eq!(replies(&place, "kpipe help sto"), ["store"]);
+    assert_eq!(replies(&place, "kpipe help exi"), ["exit-status"]);
+    assert_eq!(replies(&place, "kpipe help subs"), ["subscription"]);
     let hidden = replies(&place, "kpipe comp");
     assert_eq!(hidden, ["completions"]);
 }

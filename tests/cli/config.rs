@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Invocation, Place};
+use crate::support::{Invocation, Place, each};
 
 /// The password of profile dev, which nobody else can read.
 fn write_password(place: &Place) {
@@ -244,4 +244,22 @@ fn the_command_that_converts_a_java_store_is_told_in_one_line() {
         ])
         .says_one_block();
     assert!(!ended.stderr().contains("\\n"), "{}", ended.stderr());
+}
+
+#[test]
+fn a_property_is_listed_once() {
+    let place = Place::at("127.0.0.1:1");
+    let rows = place.kpipe(&["config", "show"]).run().ends(0).json();
+    let mut names: Vec<String> = each(&rows, "property")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let all = names.clone();
+    names.dedup();
+    assert_eq!(names, all);
+    let differing = rows
+        .iter()
+        .find(|row| row["property"] == "topic.metadata.propagation.max.ms")
+        .unwrap();
+    assert_eq!(differing["value"], "5000 to send, 3000 to read");
 }

@@ -508,7 +508,8 @@ fn a_record_that_is_too_large_is_left_and_the_others_go() {
     let large = format!("{}\n", json!({"value": "v".repeat(1_048_545)}));
     send(&place, "dlq", [large, letter("orders", 2)].concat());
     replay(&place, &["--to", "orders"]).ends(1).says(&[
-        "error: dlq[0]@0 stays: MessageSizeTooLarge",
+        "error: dlq[0]@0 stays: too large: ",
+        " bytes as it is sent, and the topic takes 1048588: raise its `max.message.bytes`\n",
         "1 sent: 1 to orders; 1 stay",
     ]);
     assert_eq!(place.values("orders"), "2\n");

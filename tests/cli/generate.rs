@@ -204,7 +204,7 @@ fn a_slow_rate_is_written_line_by_line_and_ends_at_once() {
     generate.line();
     generate.signal(Signal::INT);
     let ended = generate.ended().dies_of(Signal::INT);
-    ended.says(&["Generated 1 lines of sensor"]);
+    ended.says(&["Generated 1 line of sensor"]);
 }
 
 #[test]

@@ -30,7 +30,59 @@ fn pages_are_printed_as_they_are_in_the_repository() {
         .run()
         .ends(2)
         .prints("")
-        .says(&["record-line", "exit-status"]);
+        .says(&["no page and no command `nonesuch`", "`kpipe help`"])
+        .says_one_block();
+}
+
+#[test]
+fn help_of_a_command_is_what_its_flag_prints() {
+    let place = Place::at("127.0.0.1:1");
+    for command in [
+        &["send"][..],
+        &["topic"],
+        &["topic", "list"],
+        &["generate", "verify"],
+        &["help"],
+    ] {
+        let flag = place.kpipe(&[command, &["--help"]].concat()).run().out();
+        place
+            .kpipe(&[&["help"], command].concat())
+            .run()
+            .ends(0)
+            .prints(flag)
+            .errors("");
+    }
+    for (words, meant) in [
+        (&["sned"][..], "`send`"),
+        (&["topic", "lsit"], "`list`"),
+        (&["of-fsets"], "`offsets`"),
+    ] {
+        place
+            .kpipe(&[&["help"], words].concat())
+            .run()
+            .ends(2)
+            .prints("")
+            .says(&[&format!("did you mean {meant}?")])
+            .says_one_block();
+    }
+}
+
+#[test]
+fn help_lists_each_page_in_a_line() {
+    let place = Place::at("127.0.0.1:1");
+    for words in [&["help"][..], &["help", "--help"]] {
+        let list = place.kpipe(words).run().ends(0).errors("").out();
+        for (page, about) in [
+            ("record-line", "How one record is one line of JSON"),
+            ("exit-status", "What each exit status means"),
+            ("cron", "Jobs that are silent on success"),
+        ] {
+            let is_of_page = |line: &&str| {
+                line.trim_start().starts_with(&format!("{page} ")) && line.ends_with(about)
+            };
+            assert!(list.lines().any(|line| is_of_page(&line)), "{page}: {list}");
+        }
+    }
 }
 
 #[test]

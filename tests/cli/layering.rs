@@ -71,6 +71,7 @@ fn clap_is_named_where_arguments_are() {
             "src/documented.rs",
             "src/lib.rs",
             "src/ui/",
+            "src/usage.rs",
         ],
     );
 }

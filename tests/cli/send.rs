@@ -234,7 +234,7 @@ fn the_summary_counts_and_has_latencies_and_quiet_leaves_it_out() {
         .run()
         .ends(0);
     let shape = regex::Regex::new(
-        r"^1 sent, 0 failed, \d+\.\d s, .+/s, ack p50 \d+ ms p99 \d+ ms max \d+ ms\n$",
+        r"^1 sent, 0 failed, \d+\.\d s(, [0-9k ]+/s)?, ack p50 \d+ ms p99 \d+ ms max \d+ ms\n$",
     )
     .unwrap();
     assert!(shape.is_match(sent.stderr()), "{}", sent.stderr());
@@ -394,5 +394,45 @@ fn a_rate_sends_everything_and_nonsense_is_refused() {
             .run()
             .ends(2)
             .says(&["expected records a second, minute or hour"]);
+    }
+}
+
+#[test]
+fn a_record_that_is_too_large_is_told_with_its_size_and_the_limit() {
+    let place = Place::with(&["orders:1"]);
+    let lines = format!("small\n{}\n", "v".repeat(1_200_000));
+    place
+        .kpipe(&["send", "orders", "--lines"])
+        .input(lines)
+        .run()
+        .ends(1)
+        .says(&[
+            "error: stdin:2: too large: 1200036 bytes as it is sent, and the topic takes 1048588: \
+             raise its `max.message.bytes`\n",
+            "1 sent, 1 failed",
+        ]);
+    let limited = |length: usize, header: &[&str]| {
+        let value = "v".repeat(length);
+        let arguments = [
+            "send",
+            "orders",
+            &value,
+            "-k",
+            "key",
+            "-X",
+            "message.max.bytes=2000",
+        ];
+        place.kpipe(&[&arguments, header].concat()).run()
+    };
+    for (longest, header) in [
+        (1961, &[][..]),
+        (1950, &["-H", "name=value"]),
+        (1822, &["-H", &format!("n={}", "v".repeat(135))]),
+    ] {
+        limited(longest, header).ends(0);
+        limited(longest + 1, header).ends(1).says(&[
+            "error: not sent: too large: 2001 bytes as it is sent, and `message.max.bytes` is 2000: \
+             raise it with `-X`\n",
+        ]);
     }
 }

@@ -54,6 +54,45 @@ fn later_bad_lines_are_told_with_their_place_and_counted_and_the_rest_goes_on() 
 }
 
 #[test]
+fn what_is_wrong_with_a_line_is_told_in_plain_words() {
+    let place = Place::with(&["orders:1"]);
+    for (line, told) in [
+        (
+            "{\"value\":nul}",
+            "stdin:2:13: expected `true`, `false` or `null`",
+        ),
+        (
+            "{\"value\":",
+            "stdin:2:9: the text ends where a value should be",
+        ),
+        (
+            "{\"value\":1",
+            "stdin:2:10: the text ends inside an object, without `}`",
+        ),
+        ("{value:1}", "stdin:2:2: expected a name in double quotes"),
+        (
+            "{\"value\":abc}",
+            "stdin:2:10: expected a value; text stands in double quotes",
+        ),
+        (
+            "{\"value\":{\"a\":01}}",
+            "stdin:2:16: not a number as JSON writes them",
+        ),
+        (
+            "{\"value\":1} {}",
+            "stdin:2:13: more text behind the end of the value",
+        ),
+    ] {
+        place
+            .kpipe(&["send", "orders"])
+            .input(format!("{{\"value\":1}}\n{line}\n"))
+            .run()
+            .ends(1)
+            .says(&[&format!("error: {told}\n")]);
+    }
+}
+
+#[test]
 fn strict_sends_nothing_when_one_line_is_bad() {
     let place = Place::with(&["orders:1"]);
     let lines = "{\"value\":\"a\"}\n{\"value\":\"b\"\n{\"value\":\"c\"}\nd\n";

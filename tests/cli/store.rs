@@ -646,7 +646,7 @@ fn a_rebuild_that_would_lose_something_replaces_nothing() {
     change("INSERT INTO records VALUES ('orders', 0, 99, 1, 'create', 'k', 'v', '[]', 1)");
     store(&place, &["--rebuild"])
         .ends(1)
-        .says(&["f.db has 1 records that were not there to be read again, such as orders[0]@99"]);
+        .says(&["f.db has 1 record not there to be read again, such as orders[0]@99"]);
     assert_eq!(rows(&place).len(), 5);
     change("DELETE FROM records WHERE offset = 99; CREATE TABLE mine (x)");
     store(&place, &["--rebuild"])

@@ -142,7 +142,7 @@ fn record_lines_are_piped_as_ever_and_bounds_hold() {
         .kpipe(&["tail", "--user", "user_1", "-n", "2", "--timeout", "2s"])
         .run()
         .ends(3)
-        .says(&["time is up after 1 records"]);
+        .says(&["time is up after 1 record"]);
     for flags in [&["orders"][..], &["-g", "g"], &["-l", "1"], &["-p", "0"]] {
         place
             .kpipe(&[&["tail", "--user", "user_1"], flags].concat())

@@ -321,7 +321,7 @@ fn silence_ends_it_with_idle_and_time_with_a_status() {
         .run()
         .ends(3)
         .prints("9\n")
-        .says(&["error: time is up after 1 records"])
+        .says(&["error: time is up after 1 record"])
         .says_one_block();
     // What is reached in time is not late.
     assert_eq!(

@@ -10,10 +10,6 @@ fn words_of_other_tools_name_ours() {
         &["consume", "orders", "-e"],
         &["produce", "-t", "orders", "-p", "1"],
         &["consume", "--help"],
-        &["-t", "orders"],
-        &["tail", "-t", "orders"],
-        &["send", "-t", "orders"],
-        &["tail", "--topic", "orders"],
     ] {
         place
             .kpipe(arguments)
@@ -22,6 +18,76 @@ fn words_of_other_tools_name_ours() {
             .prints("")
             .says(&["`kpipe send TOPIC`", "`kpipe tail TOPIC`"])
             .says_one_block();
+    }
+}
+
+#[test]
+fn flags_of_other_tools_name_what_to_type() {
+    let place = Place::at("127.0.0.1:1");
+    for (arguments, instead) in [
+        ("-t orders", "`kpipe tail TOPIC`"),
+        ("-C -t orders", "`kpipe tail TOPIC`"),
+        ("tail -t orders", "`kpipe tail TOPIC`"),
+        ("send -t orders", "`kpipe send TOPIC`"),
+        ("tail --topic orders", "`kpipe tail TOPIC`"),
+        ("-C -b localhost", "`kpipe tail TOPIC`"),
+        ("tail orders -C", "`kpipe tail TOPIC`"),
+        ("-P -t orders", "`kpipe send TOPIC`"),
+        ("-L", "`kpipe topic list`"),
+        ("-G g orders", "`kpipe tail TOPIC -g GROUP`"),
+        ("tail orders -c 5", "`-n 5`"),
+        ("tail orders -D ;", "`-f '%s;'`"),
+        ("tail orders --from-beginning", "`-o beginning`"),
+        ("tail orders --max-messages 5", "`-n 5`"),
+        ("tail orders --max-messages=5", "`-n 5`"),
+        ("tail orders --timeout-ms 5000", "`--idle 5s`"),
+        (
+            "tail orders --consumer-property check.crcs=true",
+            "`-X KEY=VALUE`",
+        ),
+        ("tail orders --property print.key=true", "`-f '%k %s\\n'`"),
+        ("tail orders --command-config f", "`-F FILE`"),
+        ("topic --list", "`kpipe topic list`"),
+        ("group --describe --group g", "`kpipe group describe GROUP`"),
+        (
+            "group --reset-offsets --group g",
+            "`kpipe group reset GROUP --to earliest`",
+        ),
+    ] {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        place
+            .kpipe(&words)
+            .run()
+            .ends(2)
+            .prints("")
+            .says(&[
+                "error: ",
+                "\n\n  tip: ",
+                instead,
+                "\n\nFor more information, try '--help'.",
+            ])
+            .hides(&["as a value", "a similar argument"]);
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_told_without_words_of_a_parser() {
+    let place = Place::at("127.0.0.1:1");
+    for (number, told) in [
+        ("x", "expected a whole number"),
+        ("1.5", "expected a whole number"),
+        ("", "expected a whole number"),
+        ("99999999999999999999", "too large a number"),
+    ] {
+        for flag in ["--partition", "--count"] {
+            place
+                .kpipe(&["tail", "orders", &format!("{flag}={number}")])
+                .run()
+                .ends(2)
+                .prints("")
+                .says(&["error: invalid value '", flag, told])
+                .hides(&["digit", "parse", "target type", "Usage"]);
+        }
     }
 }
 

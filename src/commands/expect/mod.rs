@@ -20,6 +20,7 @@ use crate::pipeline::pump::Bounds;
 use crate::pipeline::tally::{Count, Distinct, Expectation, Tally};
 use crate::record::PayloadMode;
 use crate::sink::output::{Format, Output, cannot_write};
+use crate::syntax::Syntax;
 use crate::time;
 use crate::ui::pretty::Pretty;
 use crate::wait::{Obstacle, TopicCondition, look_at_topic};
@@ -234,10 +235,7 @@ enum SubsetError {
     #[error("cannot read {path}")]
     Read { path: String, source: io::Error },
     #[error("{path} is not JSON")]
-    NotJson {
-        path: String,
-        source: serde_json::Error,
-    },
+    NotJson { path: String, source: Syntax },
 }
 
 /// Begins to read what is there now; waits for a broker and a topic that are not there yet.

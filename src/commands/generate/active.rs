@@ -6,6 +6,7 @@ use super::arguments::RunArgs;
 use super::files;
 use super::pen::Pen;
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::generate::kinds::{self, Because};
@@ -95,8 +96,8 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
     tolerate_closed(written)?;
     if is_written {
         context.ui.status(format_args!(
-            "Generated {} lines (seed {number}, run {}).",
-            tally.lines,
+            "Generated {} (seed {number}, run {}).",
+            Counted(tally.lines, "line"),
             name.as_str()
         ));
     }

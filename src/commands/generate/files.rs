@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::error::CommandError;
 use crate::exit::Status;
 use crate::sink::whole;
+use crate::syntax::Syntax;
 
 /// Why a file of a run cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,7 @@ pub(super) enum FileError {
     Content {
         path: PathBuf,
         what: &'static str,
-        source: serde_json::Error,
+        source: Syntax,
     },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -76,7 +77,7 @@ pub(super) fn read<T: DeserializeOwned>(
     let content = serde_json::from_slice(&text).map_err(|source| FileError::Content {
         path: path.to_owned(),
         what,
-        source,
+        source: source.into(),
     })?;
     Ok(Some(content))
 }

@@ -9,6 +9,7 @@ use super::pen::Pen;
 use super::spec;
 use super::stretch::{self, Stretch};
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::Outcome;
 use crate::generate::{
@@ -81,8 +82,8 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Outcome, CommandE
     }
     if end.is_some() {
         context.ui.status(format_args!(
-            "Generated {} lines of {name} in {:.1} s (seed {number}, run {}).",
-            tally.lines,
+            "Generated {} of {name} in {:.1} s (seed {number}, run {}).",
+            Counted(tally.lines, "line"),
             begin.elapsed().as_secs_f64(),
             run.as_str(),
         ));

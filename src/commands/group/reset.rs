@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::commands::confirmation::is_confirmed;
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::{Admin, Committed, Error, OffsetBounds, Target};
@@ -96,16 +97,16 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CommandErro
             .status(format_args!("Group `{}` is there already.", args.group));
         return Ok(Outcome::DONE);
     }
-    let question = format!("Move group `{}` in {} partitions?", args.group, moves.len());
+    let partitions = Counted(moves.len(), "partition");
+    let question = format!("Move group `{}` in {partitions}?", args.group);
     let hint = format!("`{} --yes` does it", args.command());
     if !is_confirmed(args.yes, &question, &hint, context)? {
         return Ok(Outcome::Exit(Status::Failed));
     }
     admin.move_group(&args.group, &moves)?;
     context.ui.status(format_args!(
-        "Moved group `{}` in {} partitions.",
-        args.group,
-        moves.len()
+        "Moved group `{}` in {partitions}.",
+        args.group
     ));
     Ok(Outcome::DONE)
 }

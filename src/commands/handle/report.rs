@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use super::Args;
 use crate::clock::Clock;
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::handler::{Heard, Lags, Metrics, write_file};
 use crate::ui::Ui;
@@ -134,8 +135,10 @@ fn say(bar: Option<&ProgressBar>, speak: impl FnOnce()) {
 fn summary(metrics: &Metrics) -> String {
     let counts = metrics.counts();
     let mut text = format!("{} handled", counts.processed);
+    if counts.failed > 0 {
+        let _ = write!(text, ", {}", Counted(counts.failed, "failed run"));
+    }
     for (count, what) in [
-        (counts.failed, "failed runs"),
         (counts.dead_lettered, "dead-lettered"),
         (counts.skipped, "skipped"),
     ] {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::prepare::Preparation;
 use super::strict::Strict;
-use super::talk::{Talk, progress_bar, summarize};
+use super::talk::{Talk, progress_bar, summary};
 use super::{Args, Kind, Receipts};
 use crate::commands::tracing;
 use crate::context::Context;
@@ -400,7 +400,9 @@ fn finish(
     talk.say();
     let broken = talk.broken.take();
     if !matches!(halt, Some(Halt::NotRecordLines { .. })) {
-        summarize(context.ui, counts, start.elapsed(), &latencies);
+        context
+            .ui
+            .status(summary(counts, start.elapsed(), &latencies));
     }
     if let Some(error) = transaction_error {
         return Err(error.into());

@@ -152,12 +152,11 @@ pub(super) fn progress_bar(ui: Ui, inputs: &[lines::Input]) -> Option<ProgressBa
 }
 
 /// One line with the latencies of the acknowledgements, which are in microseconds.
-pub(super) fn summarize(
-    ui: Ui,
+pub(super) fn summary(
     counts: Counts,
     elapsed: Duration,
     latencies: &hdrhistogram::Histogram<u64>,
-) {
+) -> String {
     let Counts {
         acknowledged,
         failed,
@@ -168,19 +167,42 @@ pub(super) fn summarize(
     if acknowledged > 0 {
         #[expect(clippy::cast_precision_loss, reason = "a rate of three digits")]
         let rate = acknowledged as f64 / seconds;
-        let rate = if rate >= 1000.0 {
-            format!("{:.0} k/s", rate / 1000.0)
-        } else {
-            format!("{rate:.0}/s")
+        // Of a time that is shown as 0.0 s a rate tells nothing.
+        let _ = match rate {
+            _ if seconds < 0.05 => Ok(()),
+            rate if rate >= 1000.0 => write!(line, ", {:.0} k/s", rate / 1000.0),
+            rate => write!(line, ", {rate:.0}/s"),
         };
         let millis = |micros: u64| micros.div_ceil(1000);
         let _ = write!(
             line,
-            ", {rate}, ack p50 {} ms p99 {} ms max {} ms",
+            ", ack p50 {} ms p99 {} ms max {} ms",
             millis(latencies.value_at_quantile(0.5)),
             millis(latencies.value_at_quantile(0.99)),
             millis(latencies.max()),
         );
     }
-    ui.status(line);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_took_no_time_to_speak_of_has_no_rate() {
+        let mut latencies = hdrhistogram::Histogram::new(3).unwrap();
+        latencies.record(1500).unwrap();
+        let counts = Counts {
+            acknowledged: 40,
+            failed: 0,
+        };
+        let told = |millis| summary(counts, Duration::from_millis(millis), &latencies);
+        let acks = "ack p50 2 ms p99 2 ms max 2 ms";
+        assert_eq!(told(49), format!("40 sent, 0 failed, 0.0 s, {acks}"));
+        assert_eq!(
+            told(100),
+            format!("40 sent, 0 failed, 0.1 s, 400/s, {acks}")
+        );
+    }
 }

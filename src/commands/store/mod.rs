@@ -10,6 +10,7 @@ pub(crate) use args::Args;
 
 use crate::commands::tracing;
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::{OffsetSpec, Start, Stop};
@@ -120,9 +121,9 @@ impl Run<'_> {
         writer.commit()?;
         let swapped = rebuild.swap(writer)?;
         self.context.ui.status(format_args!(
-            "{} holds {} records now, read again from the beginning",
+            "{} holds {} now, read again from the beginning",
             self.args.db.display(),
-            swapped.records
+            Counted(swapped.records, "record")
         ));
         Ok(Outcome::DONE)
     }

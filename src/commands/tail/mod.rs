@@ -12,6 +12,7 @@ pub(crate) use args::Args;
 
 use crate::commands::tracing;
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::offset_spec::OffsetSpec;
@@ -64,9 +65,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
     let end = ended?;
     let written = run.written;
     if args.user.is_some() && !matches!(end, End::ClosedPipe) {
-        let records = if written == 1 { "record" } else { "records" };
         let ui = run.context.ui;
-        ui.status(format_args!("{written} {records} processed"));
+        ui.status(format_args!("{} processed", Counted(written, "record")));
     }
     match run.outcome(end)? {
         Outcome::DONE if written == 0 && args.fail_empty => Ok(Outcome::Exit(Status::Failed)),
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Outcome, Command
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("time is up after {written} records")]
+#[error("time is up after {}", Counted(*.written, "record"))]
 struct TimeIsUp {
     written: u64,
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::condition::Literal;
+use crate::syntax::Syntax;
 
 /// JSON that a value is to hold: each member of an object must be there and hold its own, others may
 /// be there too; arrays have as many elements, and each holds its own; numbers compare as
@@ -48,12 +49,12 @@ impl fmt::Display for Difference {
 }
 
 impl FromStr for Subset {
-    type Err = serde_json::Error;
+    type Err = Syntax;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // Checks that it is JSON, and of no more than 128 levels: what follows goes down them.
         serde_json::from_str::<Value>(text)?;
-        Wanted::read(text.trim()).map(Self)
+        Ok(Self(Wanted::read(text.trim())?))
     }
 }
 
