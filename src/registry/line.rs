@@ -3,12 +3,12 @@
 //! A field that nobody knows is an error, because a typing mistake must not drop half of a wish.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::{Map, Value};
 
 use super::event::person;
 use super::request::Wish;
+use crate::syntax::Words;
 
 /// What only the registry and Kafka say of a topic; a line may have it, and it asks for nothing.
 const READ_ONLY: [&str; 20] = [
@@ -56,7 +56,7 @@ const WISHED: [&str; 7] = [
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     /// Not JSON.
-    #[error("{}", WithoutPlace(.0))]
+    #[error("{}", Words(.0))]
     Syntax(serde_json::Error),
     #[error("expected an object with `name`")]
     NotAnObject,
@@ -79,19 +79,6 @@ impl LineError {
             Self::Syntax(error) => Some(error.column().max(1)),
             _ => None,
         }
-    }
-}
-
-/// `serde_json` ends its messages in ` at line 1 column 32`, and the line is always the first.
-struct WithoutPlace<'a>(&'a serde_json::Error);
-
-impl fmt::Display for WithoutPlace<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let words = text
-            .rsplit_once(" at line ")
-            .map_or(&*text, |(words, _)| words);
-        formatter.write_str(words)
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::name::{self, NameError};
 use super::request::Spec;
+use crate::counted::Counted;
 
 /// What has to be kept to when topics are asked for and decided on.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +104,7 @@ pub enum Violation {
     Kafka(#[from] NameError),
     #[error("the name matches none of {}", Quoted(patterns))]
     Name { patterns: Vec<String> },
-    #[error("{asked} partitions, and {allowed} is allowed")]
+    #[error("{}, and {allowed} is allowed", Counted(*asked, "partition"))]
     Partitions { asked: i32, allowed: Range },
     #[error("a replication of {asked}, and {allowed} is allowed")]
     Replication { asked: i32, allowed: Range },
@@ -263,7 +264,7 @@ mod tests {
                     partitions: 1,
                     ..spec()
                 },
-                "1 partitions, and 2 to 12 is allowed",
+                "1 partition, and 2 to 12 is allowed",
             ),
             (
                 Spec {

@@ -446,7 +446,10 @@ fn one_bad_line_and_nothing_is_done() {
             "{\"name\":\"b\",\"partitons\":3}",
             "stdin:2: unknown field `partitons`, did you mean `partitions`?",
         ),
-        ("{\"name\":\"b\"", "stdin:2:11: EOF while parsing an object"),
+        (
+            "{\"name\":\"b\"",
+            "stdin:2:11: the text ends inside an object",
+        ),
         ("b", "stdin:2:1: expected value"),
         ("\u{1b}[2J", "stdin:2:1: expected value"),
         ("{\"partitions\":3}", "stdin:2: no `name`"),

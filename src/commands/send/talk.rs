@@ -196,6 +196,7 @@ mod tests {
         let counts = Counts {
             acknowledged: 40,
             failed: 0,
+            ..Counts::default()
         };
         let told = |millis| summary(counts, Duration::from_millis(millis), &latencies);
         let acks = "ack p50 2 ms p99 2 ms max 2 ms";

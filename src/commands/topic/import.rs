@@ -10,6 +10,7 @@ use super::{many, request};
 use crate::commands::registry::{ByArgs, ProducerKeyArgs, RegistryArgs};
 use crate::config::{Approval, Governance};
 use crate::context::Context;
+use crate::counted::Counted;
 use crate::error::CommandError;
 use crate::exit::{Outcome, Status};
 use crate::kafka::{self, Admin, Topic};
@@ -134,7 +135,8 @@ pub(crate) fn run(
     let new = rows.iter().filter(|row| row.imported).count();
     let verb = if args.dry_run { "Would take" } else { "Took" };
     context.ui.status(format_args!(
-        "{verb} {new} topics in; {} were known.",
+        "{verb} {} in; {} were known.",
+        Counted(new, "topic"),
         rows.len() - new
     ));
     Ok(Outcome::Exit(Status::Done))

@@ -11,6 +11,7 @@ use crate::handler::process::{End, Ended};
 use crate::handler::verdict::judge;
 use crate::handler::worker::Worker;
 use crate::handler::{Ending, Error, Failure, Item, Verdict};
+use crate::syntax::Words;
 
 /// What a handler answers.
 #[derive(Deserialize)]
@@ -74,8 +75,8 @@ impl Worker {
         hand: &mut Hand,
         accepted: &mut Vec<Item>,
     ) -> Result<(), String> {
-        let answer: Answer<'_> =
-            serde_json::from_slice(line).map_err(|error| format!("no verdict: {error}"))?;
+        let answer: Answer<'_> = serde_json::from_slice(line)
+            .map_err(|error| format!("no verdict: {}", Words(&error)))?;
         let is_meant = |one: &Pending| {
             let place = one.item.place();
             one.due.is_none()
