@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_line_is_said() {
         for (line, what) in [
-            ("orders", "expected value"),
+            ("orders", "expected a value"),
             ("[]", "expected an object with `name`"),
             ("{}", "no `name`"),
             (

@@ -450,8 +450,8 @@ fn one_bad_line_and_nothing_is_done() {
             "{\"name\":\"b\"",
             "stdin:2:11: the text ends inside an object",
         ),
-        ("b", "stdin:2:1: expected value"),
-        ("\u{1b}[2J", "stdin:2:1: expected value"),
+        ("b", "stdin:2:1: expected a value"),
+        ("\u{1b}[2J", "stdin:2:1: expected a value"),
         ("{\"partitions\":3}", "stdin:2: no `name`"),
         (
             "{\"name\":\"b\",\"partitions\":-1}",

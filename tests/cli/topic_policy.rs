@@ -48,7 +48,7 @@ fn each_rule_refuses_for_itself() {
         ),
         (
             "shop.a --partitions 1",
-            "1 partitions, and 2 to 12 is allowed",
+            "1 partition, and 2 to 12 is allowed",
         ),
         (
             "shop.a --partitions 13",

@@ -69,7 +69,8 @@ pub(crate) struct Args {
     )]
     window: Option<Duration>,
 
-    /// Status 1 when a group is behind by more than COUNT records, or there is nothing to look at; ends a watch
+    /// Status 1 when a group is behind by more than COUNT records, which ends a watch, or when
+    /// there is nothing to look at
     #[arg(long, value_name = "COUNT")]
     fail_over: Option<i64>,
 
