@@ -88,7 +88,27 @@ fn a_tombstone_is_null_and_an_empty_value_is_not() {
 fn a_value_may_begin_with_a_hyphen() {
     let place = Place::with(&["orders:1"]);
     place.kpipe(&["send", "orders", "-5"]).run().ends(0);
-    assert_eq!(place.values("orders"), "-5\n");
+    let dashed = ["send", "orders", "--", "--line"];
+    place.kpipe(&dashed).run().ends(0);
+    assert_eq!(place.values("orders"), "-5\n--line\n");
+}
+
+#[test]
+fn a_mistyped_flag_is_not_sent_as_a_value() {
+    let place = Place::with(&["orders:1"]);
+    place
+        .kpipe(&["send", "orders", "--line"])
+        .input("a\n")
+        .run()
+        .ends(2)
+        .says(&["unexpected argument '--line'", "'--lines'"]);
+    place
+        .kpipe(&["send", "orders", "-P"])
+        .input("a\n")
+        .run()
+        .ends(2)
+        .says(&["records go in with `kpipe send TOPIC`"]);
+    assert_eq!(place.values("orders"), "");
 }
 
 /// Where Java's partitioner puts a key with this murmur2 hash, of three partitions.

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     topic: Option<String>,
 
     /// Value of one record; `-` reads stdin instead
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     value: Option<String>,
 
     #[command(flatten)]
