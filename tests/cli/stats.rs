@@ -271,3 +271,17 @@ fn metrics_have_the_names_of_kafka_exporter_and_can_be_read_by_others() {
         .says_one_block()
         .says(&["cannot write metrics to no/such/folder/x"]);
 }
+
+#[test]
+fn where_no_topic_is_to_be_seen_that_is_said() {
+    let place = Place::with(&[]);
+    place
+        .kpipe(&["stats"])
+        .run()
+        .ends(1)
+        .says(&[
+            "there is no topic to be seen",
+            "hint: `kpipe topic create NAME`",
+        ])
+        .hides(&["regular expression"]);
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::executable::{Finished, Kpipe, kpipe};
 use crate::support::java::java;
-use crate::support::kafka::{Record, Topic, commit, committed, group, number_in, topic, unique};
+use crate::support::kafka::{Record, Topic, committed, number_in, topic, unique};
 use crate::support::registry::Registry;
 use crate::support::told;
 
@@ -154,19 +154,6 @@ fn who_may_nothing_is_refused() {
         run.exits(4).says_one_error();
     }
     assert_eq!(topic.records(), []);
-}
-
-#[test]
-fn who_may_see_nothing_is_told_so_and_no_check_passes() {
-    let topic = topic("hidden").create();
-    let group = group();
-    commit(&group, &topic, &[(0, 0)]);
-    let of = |arguments: &[&str]| to(Sasl, &bob(), "", arguments).run();
-    of(&["group", "lag"]).ok();
-    of(&["group", "lag", "--fail-over", "10"])
-        .exits(1)
-        .says("no group was looked at");
-    of(&["stats"]).exits(1).says("no topic to be seen");
 }
 
 #[test]

@@ -179,5 +179,5 @@ fn retention_that_was_faster_is_told_and_the_run_goes_on() {
         .args(["--rebuild"])
         .run()
         .exits(1)
-        .says("has 10 records that were not there to be read again");
+        .says("has 10 records not there to be read again");
 }
