@@ -916,7 +916,6 @@ fn headers(headers: &[Header<'_>]) -> Result<*mut rd::rd_kafka_headers_t, RDKafk
 /// Whether any broker answers within `timeout`.
 pub(super) fn is_answered(client: &Client<Context>, timeout: Duration) -> bool {
     let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
-    let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
     // SAFETY: the client lives; without a topic it is the locally known ones that are asked for, and
     // `metadata` is written where the call succeeds.
     let code = unsafe {
@@ -925,7 +924,7 @@ pub(super) fn is_answered(client: &Client<Context>, timeout: Duration) -> bool {
             0,
             ptr::null_mut(),
             &raw mut metadata,
-            millis,
+            millis(timeout),
         )
     };
     let is_answered = code == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
